@@ -1,0 +1,31 @@
+import {defineConfig} from 'vitest/config'
+
+/**
+ * One project per tier, fast ones first. `kernel`-like tiers need root and BPF; `lab` needs what scripts/test installs.
+ * Tiers that own kernel state run their files one after another: they share one machine.
+ */
+const tier = (name: string, options: {timeoutMs: number; serial?: boolean}) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    environment: 'node' as const,
+    testTimeout: options.timeoutMs,
+    hookTimeout: options.timeoutMs,
+    pool: 'forks' as const,
+    ...(options.serial ? {fileParallelism: false, sequence: {groupOrder: 1}} : {}),
+  },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      tier('unit', {timeoutMs: 10_000}),
+      tier('stories', {timeoutMs: 10_000}),
+      tier('cli', {timeoutMs: 30_000}),
+      tier('bpf', {timeoutMs: 120_000, serial: true}),
+      tier('kernel', {timeoutMs: 60_000, serial: true}),
+      tier('conformance', {timeoutMs: 600_000, serial: true}),
+      tier('lab', {timeoutMs: 900_000, serial: true}),
+    ],
+  },
+})
