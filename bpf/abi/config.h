@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The one configuration of an object: read-only before load, so that the verifier drops what is off.
+ * What may change while programs run is in a map (struct device, struct address, the epoch). */
+#ifndef ABI_CONFIG_H
+#define ABI_CONFIG_H
+
+#include "types.h"
+
+enum monitor_level {
+	MONITOR_NONE = 0,   /* every packet at every point */
+	MONITOR_LOWEST = 1, /* no receive-side traces */
+	MONITOR_LOW = 2,
+	MONITOR_MEDIUM = 3, /* one a connection, direction and interval, and on new TCP flags */
+	MONITOR_MAXIMUM = 4,
+};
+
+struct config {
+	__u32 generation; /* of the programs and configuration maps */
+	__u8 test;	  /* packet tests: verdicts are written to the test record */
+	__u8 enable_ipv4;
+	__u8 enable_ipv6;
+	__u8 tunnel;	      /* 0 native routing, 1 VXLAN */
+	__u8 masquerade_ipv4; /* 1: pod traffic to outside leaves with the node's address */
+	__u8 masquerade_ipv6;
+	__u8 source_check;
+	__u8 services; /* per-packet load balancing */
+	__u8 policy;   /* rule sets are looked at; 0: enforcement mode never */
+	__u8 host_firewall;
+	__u8 nodeport;
+	__u8 monitor_level; /* enum monitor_level */
+	__u8 monitor_flags; /* TCP flags that are told when first seen */
+	__u8 event_drop;    /* 1: such events are written */
+	__u8 event_trace;
+	__u8 event_verdict;
+	__u32 monitor_interval_s;
+	__u32 host_ifindex; /* cilium_host */
+	__u32 overlay_ifindex;
+	struct addr host_v4; /* the node's own address in the pod range: the pods' gateway */
+	struct addr host_v6;
+	struct mac host_mac;
+	struct addr native_v4; /* no masquerade inside; bits 0: none */
+	struct addr native_v6;
+	__u32 native_v4_bits; /* 96 + n */
+	__u32 native_v6_bits;
+	__u32 flow_shards; /* a power of two */
+	__u32 tcp_established_s;
+	__u32 tcp_opening_s;
+	__u32 tcp_closing_s;
+	__u32 any_established_s;
+	__u32 any_opening_s;
+	__u32 fragment_s;
+	__u16 nat_port_min; /* host order */
+	__u16 nat_port_max;
+	__u16 nodeport_min;
+	__u16 nodeport_max;
+	__u32 cluster_id;
+	__u32 pod_mtu; /* largest packet that reaches any pod; for "too big" answers */
+	__u16 tunnel_port;
+	__u16 pad;
+};
+
+#endif

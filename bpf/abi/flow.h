@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The one flow entry: conntrack, translation, the cached verdicts and the way out.
+ *
+ * A flow is a pair of entries. The forward entry's key is the tuple as its first packet arrives (O), the reverse
+ * entry's key is the tuple as an answer arrives. `to_*` is the tuple that leaves (X):
+ *
+ *     forward:  key O                → to X
+ *     reverse:  key reverse(X)       → to reverse(O)
+ *
+ * so a packet in either direction costs one look-up, whatever is translated. Verdicts are about the flow's original
+ * direction, after destination and before source translation: from O.src to X.dst. A reverse entry has both: O.src
+ * is its `to_dst`, X.dst its `key.src`.
+ */
+#ifndef ABI_FLOW_H
+#define ABI_FLOW_H
+
+#include "types.h"
+#include "endpoint.h"
+
+/* Flows live in shards so that expiry can walk a bounded piece per tick. */
+#define FLOW_SHARD_ENTRIES 4096
+#define FLOW_SHARDS_MAX	   1024
+
+/* `expires` of an entry that the expiry has condemned: whoever meets it makes a new flow. */
+#define FLOW_DEAD 0
+
+enum flow_zone {
+	FLOW_ZONE_CLUSTER = 0,
+	FLOW_ZONE_STACK = 1, /* seen a second time, after the node's own stack has routed it */
+};
+
+enum flow_flags {
+	FLOW_REVERSE = 1 << 0,	/* this is the reverse entry */
+	FLOW_SNAT = 1 << 1,	/* the source of the original direction is translated */
+	FLOW_DNAT = 1 << 2,	/* the destination is */
+	FLOW_ANSWERED = 1 << 3, /* an answer has been seen */
+	FLOW_LOOPBACK = 1 << 4, /* an endpoint talks to itself through a service: no policy */
+	FLOW_RELATED = 1 << 5,	/* made for an ICMP error's inner flow */
+	FLOW_PROXY = 1 << 6,	/* redirected to a proxy */
+	FLOW_HOST = 1 << 7,	/* one end is this node's own stack */
+	FLOW_DSR = 1 << 8,
+	FLOW_AUDITED = 1 << 9,
+};
+
+enum flow_state {
+	FLOW_OPENING = 0,
+	FLOW_ESTABLISHED = 1,
+	FLOW_CLOSING = 2,
+};
+
+/* ICMP echo: the identifier stands in sport, dport is 0. Other protocols without ports: both 0. */
+struct flow_key {
+	struct addr src;
+	struct addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 zone; /* enum flow_zone */
+	__u16 pad;
+};
+
+struct flow {
+	__u64 expires; /* boot clock, ns; FLOW_DEAD */
+	__u64 created; /* boot clock, ns */
+	__u64 packets; /* of this direction */
+	__u64 bytes;
+	struct addr to_src;
+	struct addr to_dst;
+	__be16 to_sport;
+	__be16 to_dport;
+	__u16 flags;	/* enum flow_flags */
+	__u8 state;	/* enum flow_state */
+	__u8 tcp_flags; /* seen in this direction */
+	/* the verdicts: what they were computed with; a difference to the endpoint's present sets, or a moved epoch,
+	 * and the next packet is judged again */
+	__u32 src_identity;
+	__u32 dst_identity;
+	__u32 src_set; /* egress set of a local source, else 0 */
+	__u32 dst_set; /* ingress set of a local destination, else 0 */
+	__u32 epoch;
+	__u32 src_cookie; /* the rules that decided */
+	__u32 dst_cookie;
+	/* the way out, valid as long as the epoch */
+	endpoint_ref src_endpoint;
+	endpoint_ref dst_endpoint;
+	__u32 ifindex;	    /* device of the FIB's answer; 0: ask again */
+	struct addr tunnel; /* zero: no tunnel */
+	/* what events tell */
+	__u32 service;
+	__u32 backend;
+	__u32 reported;	     /* boot clock in s of the last trace event */
+	__u8 reported_flags; /* TCP flags already told */
+	__u8 pad;
+	__be16 proxy_port;
+};
+
+/* Fill of one shard; unanswered flows may take a quarter of it. */
+struct flow_shard {
+	__s32 flows;
+	__s32 unanswered;
+	__u64 expired;
+	__u64 refused;
+};
+
+/* Ports of a datagram whose first fragment was seen. */
+struct fragment_key {
+	struct addr src;
+	struct addr dst;
+	__u32 id; /* IPv4: 16 bits; IPv6: 32 bits; network order */
+	__u8 proto;
+	__u8 pad[3];
+};
+
+struct fragment {
+	__be16 sport;
+	__be16 dport;
+	__u32 seen; /* boot clock, s */
+};
+
+#endif
