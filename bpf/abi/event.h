@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The one event record: 128 bytes, the same for every path, written to the ring buffer and parsed by column. */
+/* The one event record, the same for every path, written to the ring buffer and parsed by column: 120 bytes, with
+ * the ring buffer's own header two cache lines. */
 #ifndef ABI_EVENT_H
 #define ABI_EVENT_H
 
