@@ -1,0 +1,23 @@
+/** What help says about words that group commands. Keys are full ids, as under `cilium`. */
+export const topics: Readonly<Record<string, string>> = {
+  bgp: 'BGP sessions and routes',
+  config: 'settings of the installed network',
+  connectivity: 'prove that the network works',
+  dbg: 'look into the agent of a node (cilium-dbg)',
+  'dbg:bpf': 'read the datapath maps of this node, also with the agent down',
+  'dbg:bpf:ct': 'connections that the datapath tracks',
+  'dbg:bpf:endpoint': 'endpoints that the datapath knows',
+  'dbg:bpf:ipcache': 'which address has which identity',
+  'dbg:bpf:metrics': 'forward and drop counters of the datapath',
+  'dbg:bpf:nat': 'address translations that the datapath keeps',
+  'dbg:config': 'settings of this agent',
+  'dbg:endpoint': 'endpoints of this node',
+  'dbg:identity': 'identities that this agent knows',
+  'dbg:ip': 'addresses and their identities',
+  'dbg:map': 'maps of the datapath',
+  'dbg:metrics': 'metrics of this agent',
+  'dbg:node': 'nodes that this agent knows',
+  'dbg:policy': 'policy as this agent sees it',
+  hubble: 'observe flows',
+  lab: 'a real Kubernetes cluster on this machine',
+}
