@@ -1,0 +1,106 @@
+/**
+ * All tests, fast tiers first. Builds what the later tiers need just before they need it. The last line counts:
+ * `N passed, N failed, N skipped`; a static check, a build and a test count as one each.
+ */
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {execa} from 'execa'
+import {CiliumError} from '../src/runtime/errors.ts'
+import {checkGo, checkKernel, installPackages} from './machine.ts'
+
+interface Tally {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+const total: Tally = {passed: 0, failed: 0, skipped: 0}
+const seconds = new Map<string, number>()
+const scratch = mkdtempSync(join(tmpdir(), 'cilium-test-'))
+
+const command =
+  (file: string, ...args: string[]) =>
+  async (): Promise<Tally> => {
+    const done = await execa(file, args, {stdio: ['ignore', 'inherit', 'inherit'], reject: false})
+    return done.exitCode === 0 ? {passed: 1, failed: 0, skipped: 0} : {passed: 0, failed: 1, skipped: 0}
+  }
+
+const tier = (name: string) => async (): Promise<Tally> => {
+  const file = join(scratch, name)
+  const args = ['run', '--project', name, '--reporter=default', '--reporter=./test/support/tally-reporter.ts']
+  const done = await execa('vitest', [...args, '--passWithNoTests'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {TALLY_FILE: file},
+    reject: false,
+    preferLocal: true,
+  })
+  const tally = {passed: 0, failed: 0, skipped: 0}
+  let lines: string[] = []
+  try {
+    lines = readFileSync(file, 'utf8').trim().split('\n')
+  } catch {
+    // the run died before its end, or the tier holds no test; only the first is a failure
+  }
+  for (const line of lines) {
+    const counted = JSON.parse(line) as Tally
+    tally.passed += counted.passed
+    tally.failed += counted.failed
+    tally.skipped += counted.skipped
+  }
+  if (done.exitCode !== 0 && tally.failed === 0) tally.failed = 1
+  return tally
+}
+
+const check = (run: () => Promise<string>) => async (): Promise<Tally> => {
+  process.stdout.write(`${await run()}\n`)
+  return {passed: 1, failed: 0, skipped: 0}
+}
+
+const steps: readonly (readonly [name: string, run: () => Promise<Tally>])[] = [
+  ['programs', check(() => installPackages((line) => process.stdout.write(`${line}\n`)))],
+  ['machine', check(async () => `${await checkKernel()}, ${await checkGo()}`)],
+  ['ebpf', command('npm', 'run', '-s', 'bpf')],
+  ['lint', command('npm', 'run', '-s', 'lint')],
+  ['unit', tier('unit')],
+  ['stories', tier('stories')],
+  ['cli', tier('cli')],
+  ['bpf', tier('bpf')],
+  ['kernel', tier('kernel')],
+  ['image', command('npm', 'run', '-s', 'image')],
+  ['lab', tier('lab')],
+  ['conformance', tier('conformance')],
+]
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !steps.some(([step]) => step === name))
+if (unknown.length > 0) {
+  process.stderr.write(
+    `error TEST_STEP_UNKNOWN  ${unknown.join(', ')}\n  try: one of ${steps.map(([name]) => name).join(' ')}\n`,
+  )
+  process.exit(2)
+}
+
+for (const [name, run] of steps) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  process.stdout.write(`\n=== ${name}\n`)
+  const started = performance.now()
+  try {
+    const tally = await run()
+    total.passed += tally.passed
+    total.failed += tally.failed
+    total.skipped += tally.skipped
+  } catch (thrown) {
+    const error = CiliumError.from(thrown)
+    process.stderr.write(`error ${error.code}  ${error.message}\n  try: ${error.advice}\n`)
+    total.failed++
+    break // nothing below can run on a machine that lacks this
+  } finally {
+    seconds.set(name, Math.round((performance.now() - started) / 1000))
+  }
+}
+rmSync(scratch, {recursive: true, force: true})
+
+process.stdout.write(`\n${[...seconds].map(([name, spent]) => `${name} ${spent}s`).join(', ')}\n`)
+process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
+process.exit(total.failed > 0 ? 1 : 0)
