@@ -1,0 +1,50 @@
+/**
+ * Runs every bench of this folder, or those named on the command line, and prints a table and, with --json, JSON.
+ * Budgets are printed beside the figures; nothing here fails because a machine is slow.
+ */
+import {readdirSync} from 'node:fs'
+import {join} from 'node:path'
+import {pathToFileURL} from 'node:url'
+import type {BenchRow} from './rows.ts'
+
+const folder = import.meta.dirname
+const json = process.argv.includes('--json')
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const benches = readdirSync(folder)
+  .filter((file) => file.endsWith('.ts') && file !== 'run.ts' && file !== 'rows.ts')
+  .map((file) => file.replace(/\.ts$/, ''))
+  .filter((name) => wanted.length === 0 || wanted.includes(name))
+
+const rows: ({bench: string} & BenchRow)[] = []
+for (const bench of benches) {
+  const module = (await import(pathToFileURL(join(folder, `${bench}.ts`)).href)) as {default: () => Promise<BenchRow[]>}
+  for (const row of await module.default()) rows.push({bench, ...row})
+}
+
+if (json) {
+  process.stdout.write(`${JSON.stringify({node: process.version, rows}, null, 2)}\n`)
+} else {
+  const cells = rows.map((row) => [
+    row.bench,
+    row.name,
+    format(row.median),
+    `${format(row.min)}..${format(row.max)}`,
+    row.unit,
+    String(row.runs),
+    row.note ?? '',
+  ])
+  const header = ['bench', 'what', 'median', 'spread', 'unit', 'runs', 'note']
+  const widths = header.map((title, column) => Math.max(title.length, ...cells.map((cell) => cell[column]!.length)))
+  for (const line of [header, ...cells]) {
+    process.stdout.write(
+      `${line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd()}\n`,
+    )
+  }
+}
+
+function format(value: number): string {
+  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3)
+}
