@@ -23,6 +23,7 @@ module.exports = {
     only('hubble', ['model/', 'runtime/', 'api/', 'kernel/', 'k8s/', 'datapath/']),
     only('agent', ['model/', 'runtime/', 'api/', 'kernel/', 'k8s/', 'datapath/', 'hubble/', 'policy/']),
     only('operator', ['model/', 'runtime/', 'api/', 'k8s/']),
+    only('workload', ['runtime/']),
     only('lab', ['model/', 'runtime/', 'kernel/', 'k8s/']),
     only('cli', [
       'model/',
