@@ -41,6 +41,7 @@ export interface StatusResponse {
   readonly kvstore?: Status | undefined
   readonly masquerading?: Masquerading | undefined
   readonly nodeMonitor?: MonitorStatus | undefined
+  readonly 'program-generation'?: ProgramGeneration | undefined
   readonly proxy?: ProxyStatus | undefined
   readonly routing?: Routing | undefined
   readonly srv6?: Srv6 | undefined
@@ -50,12 +51,25 @@ export interface StatusResponse {
 export interface Status {
   readonly msg?: string | undefined
   readonly state?: 'Ok' | 'Warning' | 'Failure' | 'Disabled' | undefined
+  /** ours: when the state became what it is */
+  readonly since?: Timestamp | undefined
 }
 
 export interface K8sStatus {
   readonly 'k8s-api-versions': readonly string[] | null
   readonly msg?: string | undefined
   readonly state?: 'Ok' | 'Warning' | 'Failure' | 'Disabled' | undefined
+  /** ours: when the state became what it is */
+  readonly since?: Timestamp | undefined
+}
+
+/** ours: which generation of the eBPF programs this node runs */
+export interface ProgramGeneration {
+  readonly generation: number
+  /** version of the software whose objects are loaded */
+  readonly version?: string | undefined
+  /** when its links were switched on */
+  readonly since?: Timestamp | undefined
 }
 
 export interface ClusterStatus {
