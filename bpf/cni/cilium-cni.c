@@ -309,7 +309,8 @@ int main(int argc, char **argv)
 		strcpy(path, RUN_PATH "/cni.sock");
 	json_top_string(input, length, "agent-wait-ms", wait, sizeof(wait));
 	snprintf(run, sizeof(run), "%s", path);
-	snprintf(run, sizeof(run), "%s", dirname(run));
+	if (strrchr(run, '/'))
+		*strrchr(run, '/') = 0;
 	if (make_message(&m, input, length))
 		return cni_fail(version, CNI_IO, "out of memory", "%s", strerror(errno));
 
