@@ -1,0 +1,165 @@
+import {expect, test} from 'vitest'
+import type {ClusterView} from '../../../../src/cli/status/cluster-view.ts'
+import {collectStatus} from '../../../../src/cli/status/collect.ts'
+import type {StatusReport} from '../../../../src/cli/status/report.ts'
+import {agentPod, daemonSet, fakeCluster} from './fake-cluster.ts'
+
+const collect = async (view: ClusterView, onProgress?: (report: StatusReport) => void) => {
+  const {signal} = new AbortController()
+  return collectStatus(view, {
+    workerCount: 2,
+    verbose: false,
+    signal,
+    ...(onProgress === undefined ? {} : {onProgress}),
+  })
+}
+
+test('a cluster where all answers are good is ok', async () => {
+  const {report} = await collect(fakeCluster())
+
+  expect(report.verdict).toBe('ok')
+  expect(report.findings).toEqual([])
+  expect(report.pods_count).toEqual({all: 7, by_cilium: 6})
+  expect(report.pod_state['cilium']).toEqual({Type: 'DaemonSet', Desired: 2, Ready: 2, Available: 2, Unavailable: 0})
+  expect(report.image_count['cilium']).toEqual({'cilium:0.1.0': 2})
+  expect(report.generations['node-a']?.generation).toBe(3)
+  expect(report.pending).toEqual([])
+})
+
+test('parts that are not installed are disabled and no error', async () => {
+  const {report} = await collect(fakeCluster())
+
+  expect(report.errors['hubble-relay']).toEqual({'hubble-relay': {Errors: [], Warnings: [], Disabled: true}})
+})
+
+test('a missing agent DaemonSet is an error and could not be asked', async () => {
+  const {report} = await collect(fakeCluster({daemonSet: undefined, agents: []}))
+
+  expect(report.verdict).toBe('degraded')
+  expect(report.collection_errors).toEqual(['DaemonSet cilium was not found'])
+})
+
+test('an agent that is not ready makes the cluster degraded', async () => {
+  const {report} = await collect(fakeCluster({daemonSet: daemonSet(2, 1)}))
+
+  expect(report.verdict).toBe('degraded')
+  expect(report.errors['cilium']?.['cilium']?.Errors).toEqual(['1 pods of DaemonSet cilium are not ready'])
+})
+
+test('a subsystem in failure is an error of its pod, with the time it began', async () => {
+  const failing = {
+    cilium: {state: 'Failure', msg: 'no BPF', since: '2026-01-05T10:00:00.000Z'},
+  } as const
+
+  const {report} = await collect(fakeCluster({statuses: {b: failing}}))
+
+  expect(report.errors['cilium']?.['b']?.Errors).toEqual(['Cilium: no BPF'])
+  expect(report.since).toBe('2026-01-05T10:00:00.000Z')
+})
+
+test('endpoints that are not ready are a warning', async () => {
+  const {report} = await collect(
+    fakeCluster({
+      endpoints: {
+        a: [
+          {id: 1, status: {state: 'regenerating'}},
+          {id: 2, status: {state: 'ready'}},
+        ],
+      },
+    }),
+  )
+
+  expect(report.verdict).toBe('warning')
+  expect(report.errors['cilium']?.['a']?.Warnings).toEqual(['1 endpoints are not ready'])
+})
+
+test('a failing controller says since when, how often and why', async () => {
+  const status = {
+    controllers: [
+      {
+        name: 'ipcache',
+        status: {
+          'consecutive-failure-count': 4,
+          'last-failure-msg': 'map is full',
+          'last-failure-timestamp': new Date(Date.now() - 60_000).toISOString(),
+          'last-success-timestamp': '2026-01-05T10:00:00.000Z',
+        },
+      },
+    ],
+  }
+
+  const {report} = await collect(fakeCluster({statuses: {a: status}}))
+
+  expect(report.errors['cilium']?.['a']?.Errors).toEqual(['controller ipcache is failing since 1m (4x): map is full'])
+  expect(report.since).toBe('2026-01-05T10:00:00.000Z')
+})
+
+test('a crashing agent is told with its exit code and last words, and ends a wait', async () => {
+  const crashed = agentPod('a', {container: {waiting: {reason: 'CrashLoopBackOff'}}})
+  const pod = {
+    ...crashed,
+    status: {
+      ...crashed.status,
+      containerStatuses: [
+        {
+          ...crashed.status.containerStatuses![0]!,
+          lastState: {terminated: {exitCode: 1, finishedAt: '2026-01-05T10:00:00Z'}},
+        },
+      ],
+    },
+  }
+  const previousLog = async () => 'level=info msg=hello\nlevel=error msg="no BPF"\nbye'
+
+  const {report, crashLooping} = await collect(fakeCluster({agents: [pod, agentPod('b')], overrides: {previousLog}}))
+
+  expect(crashLooping).toBe(true)
+  const [text] = report.errors['cilium']!['a']!.Errors
+  expect(text).toContain('CrashLoopBackOff, exited with code 1')
+  expect(text).toContain('level=error msg="no BPF"')
+})
+
+test('an agent whose answer is no JSON is an error of that agent alone', async () => {
+  const view = fakeCluster()
+  const exec: ClusterView['exec'] = async (pod, container, command) =>
+    pod === 'a' ? {stdout: 'Usage: cilium', stderr: '', exitCode: 0} : view.exec(pod, container, command)
+
+  const {report} = await collect({...view, exec})
+
+  expect(report.errors['cilium']?.['a']?.Errors[0]).toContain('did not answer with JSON: Usage: cilium')
+  expect(report.cilium_status['b']).toBeDefined()
+})
+
+test('a question that fails is named and the others are still answered', async () => {
+  const countPods = async () => Promise.reject(new Error('forbidden'))
+
+  const {report} = await collect(fakeCluster({overrides: {countPods}}))
+
+  expect(report.verdict).toBe('unknown')
+  expect(report.collection_errors).toEqual(['cluster pods: internal error: forbidden'])
+  expect(report.helm_chart_version).toBe('0.1.0')
+})
+
+test('answers show as they come in', async () => {
+  const seen: string[][] = []
+
+  await collect(fakeCluster(), (report) => seen.push([...report.pending]))
+
+  expect(seen[0]!.length).toBeGreaterThan(0)
+  expect(seen.at(-1)).toEqual([])
+})
+
+test('at most so many agents are asked at once', async () => {
+  const view = fakeCluster({agents: ['a', 'b', 'c', 'd', 'e'].map((name) => agentPod(name))})
+  let asked = 0
+  let most = 0
+  const exec: ClusterView['exec'] = async (...question) => {
+    most = Math.max(most, ++asked)
+    await new Promise((resolve) => setImmediate(resolve))
+    asked--
+    return view.exec(...question)
+  }
+
+  await collect({...view, exec})
+
+  expect(most).toBe(4) // two agents with two questions each
+})
