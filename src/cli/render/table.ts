@@ -1,38 +1,61 @@
+/**
+ * Tables with elastic columns, in the way of Go's text/tabwriter, because existing tools print them so and scripts cut
+ * them by it: a cell that is followed by another belongs to a column; a column reaches over neighbouring rows that all
+ * have it, and is as wide as the widest cell of that stretch. The last cell of a row is in no column.
+ * @see https://pkg.go.dev/text/tabwriter
+ */
 import {widthOf} from './style.ts'
 
+export type Row = readonly string[]
+
 export interface TableLayout {
-  /** blanks between columns */
+  /** blanks after the widest cell of a column */
   readonly gap?: number
   /** least width of a column, gap included */
   readonly minWidth?: number
-  /** blanks before each row */
-  readonly indent?: number
-  /** keep the blanks after the last cell of a row, as the original tools do for some tables */
-  readonly trailing?: boolean
 }
 
 /**
- * Rows as columns, in the way of Go's tabwriter over the whole table: each column is as wide as its widest cell.
- * Cells must be clean (see text.ts); they may carry colours. Rows may be shorter than others.
+ * Rows as text, one line each. Cells must be clean (text.ts); they may carry colours. An empty last cell makes a
+ * column of the one before it, which leaves blanks at the end of the line.
  */
-export function table(rows: readonly (readonly string[])[], layout: TableLayout = {}): string {
-  const {gap = 3, minWidth = 5, indent = 0, trailing = false} = layout
-  const widths: number[] = []
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) {
-      // the last cell of a row needs no room after it, so it does not widen its column unless another row goes on
-      if (column === row.length - 1 && !trailing) continue
-      widths[column] = Math.max(widths[column] ?? minWidth, widthOf(cell) + gap)
+export function table(rows: readonly Row[], {gap = 3, minWidth = 5}: TableLayout = {}): string {
+  const lines = rows.map(() => '')
+  layOut(rows, 0, rows.length, [], lines, {gap, minWidth})
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+/** Lays out rows [from, to): each stretch with a further column is laid out with it, the rest is written as it is. */
+function layOut(
+  rows: readonly Row[],
+  from: number,
+  to: number,
+  widths: readonly number[],
+  lines: string[],
+  layout: Required<TableLayout>,
+): void {
+  const column = widths.length
+  let at = from
+  while (at < to) {
+    const start = at
+    let width = layout.minWidth
+    while (at < to && rows[at]!.length - 1 > column) {
+      width = Math.max(width, widthOf(rows[at]![column]!) + layout.gap)
+      at++
+    }
+    if (at > start) layOut(rows, start, at, [...widths, width], lines, layout)
+    else {
+      lines[at] = writeRow(rows[at]!, widths)
+      at++
     }
   }
-  const margin = ' '.repeat(indent)
-  const lines = rows.map((row) => {
-    let line = ''
-    for (const [column, cell] of row.entries()) {
-      const last = column === row.length - 1
-      line += last && !trailing ? cell : cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)))
-    }
-    return trailing ? margin + line : (margin + line).trimEnd()
-  })
-  return lines.map((line) => `${line}\n`).join('')
+}
+
+function writeRow(row: Row, widths: readonly number[]): string {
+  return row
+    .map((cell, column) => {
+      const width = widths[column]
+      return width === undefined ? cell : cell + ' '.repeat(Math.max(0, width - widthOf(cell)))
+    })
+    .join('')
 }

@@ -23,9 +23,9 @@ Deployment             cilium-operator    Desired: 2, Ready: 2/2, Available: 2/2
 Containers:            cilium             Running: 2
 Cluster Pods:          6/7 managed by Cilium
 Helm chart version:    0.1.0
-Image versions         cilium             cilium:0.1.0: 2
-Programs:              node-a             generation 3 (0.1.0) since 2026-01-05T09:00:10.000Z
-                       node-b             generation 3 (0.1.0) since 2026-01-05T09:00:10.000Z
+Image versions         cilium    cilium:0.1.0: 2
+Programs:              node-a    generation 3 (0.1.0) since 2026-01-05T09:00:10.000Z
+                       node-b    generation 3 (0.1.0) since 2026-01-05T09:00:10.000Z
 `,
   )
 })
