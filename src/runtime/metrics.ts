@@ -1,0 +1,235 @@
+/**
+ * Prometheus metrics in the text exposition format 0.0.4. A labelled value is looked up once (`counter.labels(...)`)
+ * and kept by the caller: counting is then one addition. Every metric has a limit of label combinations; what comes
+ * beyond it is counted under the label value `other`.
+ */
+
+export type MetricType = 'counter' | 'gauge' | 'histogram'
+
+export interface MetricOptions {
+  readonly name: string
+  readonly help: string
+  readonly labels?: readonly string[]
+  /** how many label combinations are kept, 1000 unless given */
+  readonly maxSeries?: number
+}
+
+/** Prometheus' default buckets, seconds. */
+export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+export class CounterValue {
+  value = 0
+
+  inc(by = 1): void {
+    this.value += by
+  }
+
+  /** For counters that are kept elsewhere (in the kernel): sets what was read there. */
+  set(value: number): void {
+    this.value = value
+  }
+}
+
+export class GaugeValue {
+  value = 0
+
+  set(value: number): void {
+    this.value = value
+  }
+
+  inc(by = 1): void {
+    this.value += by
+  }
+
+  dec(by = 1): void {
+    this.value -= by
+  }
+}
+
+export class HistogramValue {
+  readonly counts: Float64Array
+  sum = 0
+  private readonly bounds: readonly number[]
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds
+    this.counts = new Float64Array(bounds.length + 1)
+  }
+
+  observe(value: number): void {
+    let i = 0
+    while (i < this.bounds.length && value > this.bounds[i]!) i++
+    this.counts[i]! += 1
+    this.sum += value
+  }
+}
+
+/** One metric with all its label combinations. */
+export class Metric<V> {
+  readonly name: string
+  readonly help: string
+  readonly type: MetricType
+  readonly labelNames: readonly string[]
+  readonly series = new Map<string, {readonly labels: readonly string[]; readonly value: V}>()
+  private readonly make: () => V
+  private readonly maxSeries: number
+  private overflowed = 0
+
+  constructor(type: MetricType, options: MetricOptions, make: () => V) {
+    this.name = options.name
+    this.help = options.help
+    this.type = type
+    this.labelNames = options.labels ?? []
+    this.maxSeries = options.maxSeries ?? 1000
+    this.make = make
+    if (this.labelNames.length === 0) this.labels() // a metric without labels shows from the start
+  }
+
+  /** The value for these label values, in the order of the names. Keep it where it is used often. */
+  labels(...values: readonly string[]): V {
+    const key = values.join('\xff')
+    const known = this.series.get(key)
+    if (known !== undefined) return known.value
+    if (values.length !== this.labelNames.length) {
+      throw new TypeError(`${this.name} has the labels ${this.labelNames.join(', ') || '(none)'}`)
+    }
+    if (this.series.size >= this.maxSeries) {
+      this.overflowed++
+      const other = values.map(() => 'other')
+      const otherKey = other.join('\xff')
+      const entry = this.series.get(otherKey) ?? {labels: other, value: this.make()}
+      this.series.set(otherKey, entry)
+      return entry.value
+    }
+    const value = this.make()
+    this.series.set(key, {labels: values, value})
+    return value
+  }
+
+  /** How many look-ups ended in `other`. */
+  get overflow(): number {
+    return this.overflowed
+  }
+
+  /** Forgets one label combination, or all: for things that are gone. */
+  remove(...values: readonly string[]): void {
+    this.series.delete(values.join('\xff'))
+  }
+
+  clear(): void {
+    this.series.clear()
+  }
+}
+
+export type Counter = Metric<CounterValue>
+export type Gauge = Metric<GaugeValue>
+export type Histogram = Metric<HistogramValue> & {readonly buckets: readonly number[]}
+
+export class MetricRegistry {
+  private readonly metrics = new Map<string, Metric<CounterValue | GaugeValue | HistogramValue>>()
+  private readonly collectors: (() => void | Promise<void>)[] = []
+  private disabled: ReadonlySet<string> = new Set()
+
+  counter(options: MetricOptions): Counter {
+    return this.add(new Metric('counter', options, () => new CounterValue()))
+  }
+
+  gauge(options: MetricOptions): Gauge {
+    return this.add(new Metric('gauge', options, () => new GaugeValue()))
+  }
+
+  histogram(options: MetricOptions & {readonly buckets?: readonly number[]}): Histogram {
+    const buckets = options.buckets ?? defaultBuckets
+    return this.add(Object.assign(new Metric('histogram', options, () => new HistogramValue(buckets)), {buckets}))
+  }
+
+  /** Runs before every exposition: reads what is kept elsewhere. An error leaves that metric as it was. */
+  onCollect(collect: () => void | Promise<void>): void {
+    this.collectors.push(collect)
+  }
+
+  /** Hides metrics by full name (the `metrics` option's `-name`). Counting goes on. */
+  disable(names: Iterable<string>): void {
+    this.disabled = new Set(names)
+  }
+
+  get names(): readonly string[] {
+    return [...this.metrics.keys()].sort()
+  }
+
+  /** The text that `/metrics` answers, metrics sorted by name. @throws the first error of a collector, after all ran */
+  async expose(): Promise<string> {
+    const results = await Promise.allSettled(this.collectors.map(async (collect) => collect()))
+    const text = this.render()
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return text
+  }
+
+  /** The text without running the collectors. */
+  render(): string {
+    const lines: string[] = []
+    for (const name of this.names) {
+      const metric = this.metrics.get(name)!
+      if (this.disabled.has(name) || metric.series.size === 0) continue
+      lines.push(`# HELP ${name} ${escapeHelp(metric.help)}`, `# TYPE ${name} ${metric.type}`)
+      for (const {labels, value} of metric.series.values()) {
+        if (value instanceof HistogramValue) {
+          renderHistogram(lines, metric, labels, value)
+        } else lines.push(`${name}${labelText(metric.labelNames, labels)} ${number(value.value)}`)
+      }
+    }
+    return lines.length === 0 ? '' : `${lines.join('\n')}\n`
+  }
+
+  private add<M extends Metric<CounterValue> | Metric<GaugeValue> | Metric<HistogramValue>>(metric: M): M {
+    if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(metric.name)) throw new TypeError(`not a metric name: ${metric.name}`)
+    if (this.metrics.has(metric.name)) throw new TypeError(`metric ${metric.name} is declared twice`)
+    this.metrics.set(metric.name, metric as Metric<CounterValue | GaugeValue | HistogramValue>)
+    return metric
+  }
+}
+
+/** The content type of the exposition format. */
+export const expositionContentType = 'text/plain; version=0.0.4; charset=utf-8'
+
+function renderHistogram(
+  lines: string[],
+  metric: Metric<unknown>,
+  labels: readonly string[],
+  value: HistogramValue,
+): void {
+  const {buckets} = metric as unknown as Histogram
+  const names = [...metric.labelNames, 'le']
+  let total = 0
+  for (const [i, bound] of buckets.entries()) {
+    total += value.counts[i]!
+    lines.push(`${metric.name}_bucket${labelText(names, [...labels, number(bound)])} ${total}`)
+  }
+  total += value.counts[buckets.length]!
+  lines.push(
+    `${metric.name}_bucket${labelText(names, [...labels, '+Inf'])} ${total}`,
+    `${metric.name}_sum${labelText(metric.labelNames, labels)} ${number(value.sum)}`,
+    `${metric.name}_count${labelText(metric.labelNames, labels)} ${total}`,
+  )
+}
+
+function labelText(names: readonly string[], values: readonly string[]): string {
+  if (names.length === 0) return ''
+  const parts = names.map((name, i) => `${name}="${(values[i] ?? '').replace(/[\\"\n]/g, escapeLabel)}"`)
+  return `{${parts.join(',')}}`
+}
+
+function escapeLabel(char: string): string {
+  return char === '\n' ? '\\n' : `\\${char}`
+}
+
+function escapeHelp(help: string): string {
+  return help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')
+}
+
+function number(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf'
+  if (value === Number.NEGATIVE_INFINITY) return '-Inf'
+  return String(value)
+}
