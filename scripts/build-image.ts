@@ -1,0 +1,143 @@
+/**
+ * Builds dist/image/cilium.tar: the one image that agent, operator, relay and test workloads run from.
+ *
+ *     our layer    /usr/lib/cilium (bundles, bpf/*.o), /opt/cni/bin, /usr/bin/cilium-agent, …      changes with the code
+ *     node layer   /usr/bin/node                                                                   with Node
+ *     base layer   Debian and tools                                                                with the package list
+ *
+ * Needs no docker; needs no network once the base is cached. The same inputs give the same bytes.
+ */
+import {existsSync} from 'node:fs'
+import {mkdir, readFile, rename, rm} from 'node:fs/promises'
+import {pathToFileURL} from 'node:url'
+import {execa} from 'execa'
+import {CiliumError, fail} from '../src/runtime/errors.ts'
+import {exitCodes} from '../src/runtime/exit-codes.ts'
+import {buildBundle} from './build-bundle.ts'
+import {buildCniShim} from './build-cni.ts'
+import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
+import {baseLayer} from './image/base-layer.ts'
+import {BUILD_STEP_FAILED, IMAGE_NODE_MISSING} from './image/errors.ts'
+import {cachedLayer, compressLayer, type Layer} from './image/layer.ts'
+import {writeImageArchive} from './image/oci.ts'
+import {folderEntries, parentFolders, wrapper} from './image/our-layer.ts'
+import {type TarEntry, writeTar} from './image/tar.ts'
+import {type Release, readRelease, repositoryRoot} from './release.ts'
+
+const dist = `${repositoryRoot}dist`
+
+/** Names on PATH in a container, and the bundled process each one starts. The agent's tools are called `cilium` there. */
+const commands: Readonly<Record<string, string>> = {
+  cilium: 'cilium-dbg',
+  'cilium-dbg': 'cilium-dbg',
+  hubble: 'hubble',
+  'cilium-agent': 'cilium-agent',
+  'cilium-operator': 'cilium-operator',
+  'cilium-operator-generic': 'cilium-operator',
+  'hubble-relay': 'hubble-relay',
+  'hubble-ui': 'hubble-ui',
+  'test-workload': 'test-workload',
+}
+
+/** Keeps a container of the test workload's kind running without doing anything; ends at once when asked to. */
+const pauseScript = `#!/bin/sh
+trap 'exit 0' TERM INT
+while :; do sleep 3600 & wait $!; done
+`
+
+async function buildImage(architecture: Architecture, release: Release, say: (line: string) => void): Promise<void> {
+  const folder = `${dist}/image`
+  await mkdir(folder, {recursive: true})
+
+  await buildBpf()
+  const shim = await buildCniShim(`${dist}/cni/cilium-cni`)
+  const {processes, missing} = await buildBundle({architecture, release, outputFolder: `${dist}/bundle`})
+  for (const name of missing) say(`skipped ${name}: its file in bin/ does not exist`)
+
+  const layers = [
+    await baseLayer(architecture, say),
+    await nodeLayer(architecture),
+    await ourLayer(processes, shim, release),
+  ]
+  const unfinished = `${folder}/cilium.tar.new`
+  const {digest, size} = await writeImageArchive(unfinished, {
+    architecture,
+    name: 'cilium',
+    tag: release.version,
+    created: release.epoch,
+    layers,
+    environment: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'],
+    command: ['/usr/bin/test-workload'],
+    labels: {
+      'org.opencontainers.image.title': 'cilium',
+      'org.opencontainers.image.version': release.version,
+      'org.opencontainers.image.revision': release.commit,
+      'org.opencontainers.image.licenses': 'Apache-2.0',
+    },
+  })
+  await rename(unfinished, `${folder}/cilium.tar`)
+  say(`dist/image/cilium.tar  cilium:${release.version}  ${Math.round(size / 1e6)} MB  ${digest}`)
+}
+
+async function ourLayer(processes: readonly string[], shim: string, release: Release): Promise<Layer> {
+  const file = `${dist}/image/our-layer.tar`
+  const files: TarEntry[] = [
+    ...(await folderEntries(`${dist}/bundle`, 'usr/lib/cilium', (path) => !path.startsWith('maps'))),
+    ...(await folderEntries(`${dist}/bpf`, 'usr/lib/cilium/bpf', (path) => path.endsWith('.o'))),
+    // one program under two names: it does the loopback plugin's job when called so
+    ...['cilium-cni', 'loopback'].map(
+      (name): TarEntry => ({path: `opt/cni/bin/${name}`, kind: 'file', mode: 0o755, content: {file: shim}}),
+    ),
+    ...Object.entries(commands)
+      .filter(([, bundled]) => processes.includes(bundled))
+      .map(([name, bundled]) => wrapper(`usr/bin/${name}`, bundled)),
+    {path: 'usr/bin/pause', kind: 'file', mode: 0o755, content: Buffer.from(pauseScript)},
+  ]
+  await writeTar(file, [...parentFolders(files), ...files], release.epoch)
+  return compressLayer(file)
+}
+
+/** The official Node binary as the npm registry has it. */
+async function nodeLayer(architecture: Architecture): Promise<Layer> {
+  const {nodePackage} = architectures[architecture]
+  const folder = [
+    `${repositoryRoot}.node/node_modules/${nodePackage}`,
+    `${repositoryRoot}node_modules/${nodePackage}`,
+  ].find((candidate) => existsSync(`${candidate}/bin/node`))
+  if (folder === undefined) fail(IMAGE_NODE_MISSING, {architecture, nodePackage})
+  const {version} = JSON.parse(await readFile(`${folder}/package.json`, 'utf8')) as {version: string}
+
+  return cachedLayer(`node-${architecture}-${version}`, async (scratch) => {
+    const file = `${scratch}/layer.tar`
+    const files: TarEntry[] = [{path: 'usr/bin/node', kind: 'file', mode: 0o755, content: {file: `${folder}/bin/node`}}]
+    await writeTar(file, [...parentFolders(files), ...files], 0)
+    return compressLayer(file)
+  })
+}
+
+/** The eBPF objects have a build of their own, which knows what is stale. */
+async function buildBpf(): Promise<void> {
+  const script = 'scripts/build-bpf.ts'
+  const result = await execa('node', [script], {cwd: repositoryRoot, reject: false, all: true})
+  if (!result.failed) return
+  const lines = result.all.split('\n').filter((line) => line.trim() !== '')
+  fail(BUILD_STEP_FAILED, {
+    step: 'compiling the eBPF objects',
+    detail: lines.find((line) => line.includes('error')) ?? lines.at(-1) ?? 'no output',
+    command: `node ${script}`,
+  })
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const started = performance.now()
+  try {
+    await buildImage(hostArchitecture(), readRelease(), (line) => console.log(line))
+    console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  } catch (thrown) {
+    const {code, message, advice} = CiliumError.from(thrown)
+    console.error(`error ${code}  ${message}\n  try: ${advice}`)
+    process.exitCode = exitCodes.failed
+  } finally {
+    await rm(`${dist}/image/cilium.tar.new`, {force: true})
+  }
+}

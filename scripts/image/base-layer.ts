@@ -1,0 +1,119 @@
+/**
+ * The lowest layer: Debian with the tools that the agent, the original command line tools and the connectivity tests
+ * execute in a container. Built by mmdebstrap once per list of packages, then taken from the cache.
+ */
+import {createHash} from 'node:crypto'
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
+import {rm} from 'node:fs/promises'
+import {getuid} from 'node:process'
+import {execa} from 'execa'
+import {fail} from '../../src/runtime/errors.ts'
+import {type Architecture, architectures} from './architecture.ts'
+import {IMAGE_BASE_FAILED, IMAGE_NEEDS_ROOT, IMAGE_TOOL_MISSING} from './errors.ts'
+import {cachedLayer, compressLayer, type Layer} from './layer.ts'
+
+const suite = 'trixie'
+
+/** What is executed in our containers beyond Debian's essential packages (sh, coreutils, grep, mawk, util-linux). */
+export const basePackages = [
+  'bind9-dnsutils', // dig, nslookup: connectivity tests
+  'bpftool', // people who look at maps and programs
+  'ca-certificates',
+  'curl', // connectivity tests
+  'iproute2', // ip, ss: connectivity tests and people
+  'iputils-ping', // connectivity tests
+  'jq', // the original command line tools pipe metrics through it
+  'libbpf1', // the agent loads objects with it
+  'mount', // init containers mount bpffs and cgroup2
+  'netcat-openbsd', // connectivity tests
+  'procps', // sysctl in init containers, ps for people
+  'tcpdump', // connectivity tests that look for leaks
+] as const
+
+/** Files that say where and when the base was built, or that only apt and dpkg need again. */
+const removed = [
+  'etc/apt/sources.list',
+  'etc/hostname',
+  'etc/resolv.conf',
+  'etc/machine-id',
+  'var/cache/apt',
+  'var/cache/debconf',
+  'var/cache/ldconfig',
+  'var/lib/apt',
+  'var/lib/dpkg/*-old',
+  'var/lib/dpkg/info/*.symbols',
+  'usr/share/perl5',
+  'var/log/*',
+]
+
+const excluded = ['doc', 'info', 'locale', 'man', 'bash-completion', 'lintian'].map(
+  (folder) => `path-exclude=/usr/share/${folder}/*`,
+)
+
+/** Takes the base layer from the cache, or builds it: root, mmdebstrap and a Debian mirror are needed for that. */
+export async function baseLayer(architecture: Architecture, onProgress: (line: string) => void): Promise<Layer> {
+  const {debian} = architectures[architecture]
+  const recipe = JSON.stringify({format: 2, suite, debian, basePackages, removed, excluded})
+  const key = `base-${debian}-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`
+
+  return cachedLayer(key, async (folder) => {
+    if (getuid?.() !== 0) fail(IMAGE_NEEDS_ROOT)
+    onProgress(`building the Debian ${suite} base once (about a minute, cached as ${key})`)
+    const output = `${folder}/layer.tar`
+    try {
+      await execa('mmdebstrap', [...options(debian), suite, output, ...sources()], {
+        env: {SOURCE_DATE_EPOCH: '0'},
+        stdin: 'ignore',
+      })
+    } catch (thrown) {
+      await rm(output, {force: true})
+      const error = thrown as {code?: string; stderr?: string; shortMessage?: string}
+      if (error.code === 'ENOENT') fail(IMAGE_TOOL_MISSING, {tool: 'mmdebstrap', debianPackage: 'mmdebstrap'})
+      const lines = (error.stderr ?? '').split('\n').filter((line) => /^E:|error/i.test(line))
+      fail(IMAGE_BASE_FAILED, {detail: lines[0] ?? error.shortMessage}, {cause: thrown})
+    }
+    return compressLayer(output)
+  })
+}
+
+function options(debian: string): string[] {
+  return [
+    '--variant=essential',
+    `--architectures=${debian}`,
+    `--include=${basePackages.join(',')}`,
+    '--skip=output/dev', // the runtime makes /dev
+    ...excluded.map((option) => `--dpkgopt=${option}`),
+    '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+    `--customize-hook=cd "$1" && rm -rf ${removed.join(' ')} && mkdir -p opt/cni/bin var/lib/cilium`,
+  ]
+}
+
+/** The machine's own Debian mirror where it has one; mmdebstrap's default otherwise. */
+function sources(): string[] {
+  const mirror = process.env['DEBIAN_MIRROR'] ?? machineMirror(/^https?:\/\/\S+\/debian\/?$/)
+  if (mirror === undefined) return []
+  const security = machineMirror(/^https?:\/\/\S+\/debian-security\/?$/)
+  return [
+    `deb ${mirror} ${suite} main`,
+    ...(security === undefined || process.env['DEBIAN_MIRROR'] !== undefined
+      ? []
+      : [`deb ${security} ${suite}-security main`]),
+  ]
+}
+
+function machineMirror(pattern: RegExp): string | undefined {
+  const folder = '/etc/apt/sources.list.d'
+  const files = [
+    '/etc/apt/sources.list',
+    ...(existsSync(folder) ? readdirSync(folder).map((f) => `${folder}/${f}`) : []),
+  ]
+  for (const file of files.filter((file) => existsSync(file))) {
+    const words = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+      .flatMap((line) => line.split(/\s+/))
+    const found = words.find((word) => pattern.test(word))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
