@@ -3,31 +3,73 @@
  * as Cilium's. Later sources win: defaults, the folder, command line. A value that is wrong ends the process with its
  * key and what is allowed; a key that nobody knows is told, and ignored.
  */
-import {readdir, readFile} from 'node:fs/promises'
-import {join} from 'node:path'
 import {Cidr} from '../model/cidr.ts'
 import {LabelFilter} from '../model/label-filter.ts'
-import {fail} from '../runtime/errors.ts'
+import {readConfigDirectory} from '../runtime/config-directory.ts'
 import {
-  choice,
-  cidr,
-  cidrs,
-  duration,
-  flag,
-  fraction,
-  number,
-  pairs,
-  type Setting,
-  text,
-  words,
-} from './config-settings.ts'
+  type ConfigOf,
+  type ConfigOption,
+  choiceOption,
+  cidrListOption,
+  durationOption as duration,
+  boolOption as flag,
+  integerOption,
+  numberOption,
+  readConfig,
+  textOption as text,
+  listOption as words,
+} from '../runtime/config-options.ts'
+import {fail} from '../runtime/errors.ts'
 import {codes} from './errors.ts'
+
+const number = (fallback: number, min: number, max: number) => integerOption(fallback, {min, max})
+
+function choice<const T extends string>(allowed: readonly T[], fallback: NoInfer<T>): ConfigOption<T> {
+  return choiceOption(fallback as T, allowed)
+}
+
+/** One prefix of a family, or none. */
+function cidr(family: 4 | 6): ConfigOption<Cidr | undefined> {
+  return {
+    fallback: undefined,
+    read(value) {
+      const parsed = Cidr.parse(value)
+      if (parsed?.family === family) return parsed
+      throw new Error(`must be an IPv${family} prefix such as ${family === 6 ? 'fd00::/104' : '10.0.0.0/8'}`)
+    },
+  }
+}
+
+/** Prefixes of one family. */
+function cidrs(family: 4 | 6): ConfigOption<readonly Cidr[]> {
+  return {
+    fallback: [],
+    read(value) {
+      const parsed = cidrListOption().read(value)
+      const foreign = parsed.find((one) => one.family !== family)
+      if (foreign !== undefined) throw new Error(`must be a list of IPv${family} CIDRs (${foreign} is none)`)
+      return parsed
+    },
+  }
+}
+
+/** `key=value` pairs separated by commas. */
+const pairs: ConfigOption<Readonly<Record<string, string>>> = {
+  fallback: {},
+  read(value) {
+    const entries = value.split(',').map((part) => part.split('=', 2).map((side) => side.trim()))
+    if (entries.some(([key, one]) => key === '' || one === undefined)) {
+      throw new Error('must be pairs such as format=json,level=info')
+    }
+    return Object.fromEntries(entries as [string, string][])
+  },
+}
 
 const settings = {
   // basics
-  debug: flag(false, {mutable: true}),
+  debug: flag(false),
   'debug-verbose': words(),
-  'log-opt': pairs({mutable: true}),
+  'log-opt': pairs,
   'cluster-name': text('default'),
   'cluster-id': number(0, 0, 255),
   'k8s-kubeconfig-path': text(''),
@@ -56,7 +98,7 @@ const settings = {
   'identity-allocation-mode': choice(['crd'], 'crd'),
   'identity-change-grace-period': duration(5000),
   labels: text(''),
-  'enable-policy': choice(['default', 'always', 'never'], 'default', {mutable: true}),
+  'enable-policy': choice(['default', 'always', 'never'], 'default'),
   'enable-k8s-networkpolicy': flag(true),
   'enable-source-ip-verification': flag(true),
   'enable-icmp-rules': flag(true),
@@ -91,10 +133,10 @@ const settings = {
   'enable-tcx': flag(true),
   'enable-host-legacy-routing': flag(false),
   'preallocate-bpf-maps': flag(false),
-  'bpf-map-dynamic-size-ratio': fraction(0.0025),
+  'bpf-map-dynamic-size-ratio': numberOption(0.0025, {min: 0, max: 1}),
   'bpf-ct-global-tcp-max': number(0, 0, 16_777_216),
   'bpf-ct-global-any-max': number(0, 0, 16_777_216),
-  'monitor-aggregation': choice(['none', 'lowest', 'low', 'medium', 'maximum'], 'medium', {mutable: true}),
+  'monitor-aggregation': choice(['none', 'lowest', 'low', 'medium', 'maximum'], 'medium'),
   'monitor-aggregation-interval': duration(5000),
   'monitor-aggregation-flags': words(['all']),
   'bpf-events-drop-enabled': flag(true),
@@ -115,11 +157,11 @@ const settings = {
   'hubble-listen-address': text(''),
 } as const
 
-type Settings = typeof settings
-export type ConfigKey = keyof Settings
-export type AgentConfig = {readonly [K in ConfigKey]: Settings[K] extends Setting<infer T> ? T : never} & {
-  readonly nodeName: string
-}
+export type ConfigKey = keyof typeof settings
+export type AgentConfig = ConfigOf<typeof settings> & {readonly nodeName: string}
+
+/** What may change while the agent runs (PATCH /config). */
+export const mutableKeys: readonly ConfigKey[] = ['debug', 'enable-policy', 'log-opt', 'monitor-aggregation']
 
 /** Keys that the operator, a later feature or nobody here reads, but that belong to the same ConfigMap. */
 const readElsewhere =
@@ -132,40 +174,35 @@ export interface LoadedConfig {
   /** problems that do not end the process, such as an expression of the label filter */
   readonly problems: readonly string[]
   /** the texts as given, for showing: GET /config, agent-runtime-config.json */
-  readonly texts: Readonly<Record<string, string>>
+  readonly texts: ReadonlyMap<string, string>
 }
 
 /**
  * Reads the folder.
  *
  * @param overrides texts from the command line, by key
- * @throws CONFIG_DIR_UNREADABLE, CONFIG_VALUE_INVALID, CONFIG_CONFLICT, NODE_NAME_UNKNOWN
+ * @throws CONFIG_UNREADABLE, CONFIG_VALUE_INVALID, CONFIG_CONFLICT, NODE_NAME_UNKNOWN
  */
 export async function loadConfig(
   folder: string | undefined,
-  overrides: Readonly<Record<string, string>>,
+  overrides: ReadonlyMap<string, string>,
   nodeName: string | undefined,
 ): Promise<LoadedConfig> {
-  const texts = {...(folder === undefined ? {} : await readFolder(folder)), ...overrides}
-  return parseConfig(texts, nodeName)
+  const texts = folder === undefined ? [] : await readConfigDirectory(folder)
+  return parseConfig(new Map([...texts, ...overrides]), nodeName)
 }
 
 /** The pure half of `loadConfig`. */
-export function parseConfig(texts: Readonly<Record<string, string>>, nodeName: string | undefined): LoadedConfig {
-  const values: Record<string, unknown> = {}
-  for (const [key, setting] of Object.entries(settings) as [ConfigKey, Setting<unknown>][]) {
-    const given = texts[key]?.trim()
-    values[key] = given === undefined ? setting.initial : parseValue(key, given)
-  }
+export function parseConfig(texts: ReadonlyMap<string, string>, nodeName: string | undefined): LoadedConfig {
+  const {config: values, problems, unknown} = readConfig(settings, texts)
+  refuse(problems)
   if (nodeName === undefined || nodeName === '') fail(codes.NODE_NAME_UNKNOWN)
-  const config = {...values, nodeName} as unknown as AgentConfig
+  const config: AgentConfig = {...values, nodeName}
   checkTogether(config)
   return {
     config,
     texts,
-    unknown: Object.keys(texts)
-      .filter((key) => !(key in settings) && !readElsewhere.test(key))
-      .sort(),
+    unknown: unknown.filter((key) => !readElsewhere.test(key)),
     problems: LabelFilter.parse(config.labels).problems,
   }
 }
@@ -175,19 +212,16 @@ export function parseConfig(texts: Readonly<Record<string, string>>, nodeName: s
  *
  * @throws CONFIG_KEY_IMMUTABLE, CONFIG_VALUE_INVALID
  */
-export function changeConfig(config: AgentConfig, changes: Readonly<Record<string, string>>): AgentConfig {
-  const changed: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(changes)) {
-    if (!isKey(key) || !settings[key].mutable) {
-      fail(codes.CONFIG_KEY_IMMUTABLE, {key: key.slice(0, 64), mutable: mutableKeys().join(', ')})
+export function changeConfig(config: AgentConfig, changes: ReadonlyMap<string, string>): AgentConfig {
+  for (const key of changes.keys()) {
+    if (!mutableKeys.some((mutable) => mutable === key)) {
+      fail(codes.CONFIG_KEY_IMMUTABLE, {key: key.slice(0, 64), mutable: mutableKeys.join(', ')})
     }
-    changed[key] = parseValue(key, value.trim())
   }
+  const {config: values, problems} = readConfig(settings, changes)
+  refuse(problems)
+  const changed = Object.fromEntries([...changes.keys()].map((key) => [key, values[key as ConfigKey]]))
   return {...config, ...changed}
-}
-
-export function mutableKeys(): readonly ConfigKey[] {
-  return (Object.keys(settings) as ConfigKey[]).filter((key) => settings[key].mutable)
 }
 
 export function isKey(key: string): key is ConfigKey {
@@ -206,14 +240,10 @@ export function formatValue(value: unknown): string {
   return String(value)
 }
 
-function parseValue(key: ConfigKey, given: string): unknown {
-  const parsed = (settings[key] as Setting<unknown>).parse(given)
-  if ('value' in parsed) return parsed.value
-  return fail(codes.CONFIG_VALUE_INVALID, {
-    key,
-    value: JSON.stringify(given.slice(0, 200)),
-    allowed: `must be ${parsed.allowed}`,
-  })
+function refuse(problems: readonly {readonly key: string; readonly value: string; readonly problem: string}[]): void {
+  if (problems.length === 0) return
+  const detail = problems.map(({key, value, problem}) => `${key}=${JSON.stringify(value.slice(0, 200))} ${problem}`)
+  fail(codes.CONFIG_VALUE_INVALID, {detail: detail.join('; ')})
 }
 
 function checkTogether(config: AgentConfig): void {
@@ -246,17 +276,5 @@ function checkTogether(config: AgentConfig): void {
   }
   if (config['underlay-protocol'] === 'ipv6' && !config['enable-ipv6']) {
     conflict('underlay-protocol=ipv6 needs enable-ipv6=true')
-  }
-}
-
-/** Kubernetes mounts a ConfigMap as links into ..data; names that begin with a dot are its own. */
-async function readFolder(folder: string): Promise<Record<string, string>> {
-  try {
-    const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort()
-    return Object.fromEntries(
-      await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)),
-    )
-  } catch (thrown) {
-    return fail(codes.CONFIG_DIR_UNREADABLE, {path: folder, detail: (thrown as Error).message}, {cause: thrown})
   }
 }

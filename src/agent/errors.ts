@@ -2,12 +2,8 @@ import {declareErrors} from '../runtime/errors.ts'
 
 /** What can be wrong with the agent's configuration, its node or a pod it is asked to connect. */
 export const codes = declareErrors({
-  CONFIG_DIR_UNREADABLE: {
-    what: 'the configuration folder {path} cannot be read: {detail}',
-    advice: 'it is the mounted ConfigMap cilium-config; pass its path with --config-dir',
-  },
   CONFIG_VALUE_INVALID: {
-    what: 'configuration key {key} has the value {value}: {allowed}',
+    what: 'the configuration is wrong: {detail}',
     advice: 'correct the value in the ConfigMap cilium-config (or the Helm values behind it), then restart the agent',
   },
   CONFIG_CONFLICT: {

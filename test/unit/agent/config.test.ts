@@ -5,9 +5,11 @@ import {expect, test} from 'vitest'
 import {changeConfig, formatValue, loadConfig, parseConfig} from '../../../src/agent/config.ts'
 import {CiliumError} from '../../../src/runtime/errors.ts'
 
+const parse = (texts: Record<string, string>) => parseConfig(new Map(Object.entries(texts)), 'node1')
+
 function problemOf(texts: Record<string, string>): string {
   try {
-    parseConfig(texts, 'node1')
+    parse(texts)
   } catch (thrown) {
     if (thrown instanceof CiliumError) return `${thrown.code} ${thrown.message}`
     throw thrown
@@ -16,7 +18,7 @@ function problemOf(texts: Record<string, string>): string {
 }
 
 test('no key at all gives the defaults', () => {
-  const {config} = parseConfig({}, 'node1')
+  const {config} = parse({})
 
   expect(config.nodeName).toBe('node1')
   expect(config['routing-mode']).toBe('tunnel')
@@ -26,19 +28,16 @@ test('no key at all gives the defaults', () => {
 })
 
 test('texts become typed values, whatever their case and blanks', () => {
-  const {config} = parseConfig(
-    {
-      'enable-ipv6': 'True\n',
-      'routing-mode': 'Native',
-      'ipv4-native-routing-cidr': '10.0.0.1/8',
-      'ipv6-native-routing-cidr': 'fd00::/48',
-      'cluster-pool-ipv4-cidr': '10.1.0.0/16 10.2.0.0/16,10.3.0.0/16',
-      devices: 'eth0 eth+',
-      'monitor-aggregation-interval': '1m30s',
-      'log-opt': 'format=json,level=warn',
-    },
-    'node1',
-  )
+  const {config} = parse({
+    'enable-ipv6': 'True\n',
+    'routing-mode': 'Native',
+    'ipv4-native-routing-cidr': '10.0.0.1/8',
+    'ipv6-native-routing-cidr': 'fd00::/48',
+    'cluster-pool-ipv4-cidr': '10.1.0.0/16 10.2.0.0/16,10.3.0.0/16',
+    devices: 'eth0 eth+',
+    'monitor-aggregation-interval': '1m30s',
+    'log-opt': 'format=json,level=warn',
+  })
 
   expect(config['enable-ipv6']).toBe(true)
   expect(config['routing-mode']).toBe('native')
@@ -50,10 +49,10 @@ test('texts become typed values, whatever their case and blanks', () => {
 })
 
 test.each([
-  [{'enable-ipv4': 'maybe'}, 'key enable-ipv4 has the value "maybe": must be true or false'],
-  [{'routing-mode': 'magic'}, 'key routing-mode has the value "magic": must be one of tunnel, native'],
-  [{'tunnel-port': '70000'}, 'key tunnel-port has the value "70000": must be a whole number from 0 to 65535'],
-  [{'cluster-pool-ipv4-cidr': 'fd00::/64'}, '"fd00::/64" is none'],
+  [{'enable-ipv4': 'maybe'}, 'enable-ipv4="maybe" must be true or false'],
+  [{'routing-mode': 'magic'}, 'routing-mode="magic" must be one of tunnel, native'],
+  [{'tunnel-port': '70000'}, 'tunnel-port="70000" must be a whole number from 0 to 65535'],
+  [{'cluster-pool-ipv4-cidr': 'fd00::/64'}, 'must be a list of IPv4 CIDRs (fd00::/64 is none)'],
   [{'ipv6-native-routing-cidr': '10.0.0.0/8'}, 'must be an IPv6 prefix such as fd00::/104'],
   [{'monitor-aggregation-interval': '5'}, 'must be a duration such as 30s'],
   [{'log-opt': 'json'}, 'must be pairs such as format=json,level=info'],
@@ -76,28 +75,28 @@ test.each([
 })
 
 test('a node without a name is refused', () => {
-  expect(() => parseConfig({}, undefined)).toThrow('name of this node is not known')
+  expect(() => parseConfig(new Map(), undefined)).toThrow('name of this node is not known')
 })
 
 test('keys of other processes are silent, unknown ones are listed', () => {
-  const {unknown} = parseConfig({'operator-api-serve-addr': 'x', 'enable-hubble': 'true', 'enabel-ipv4': 'x'}, 'node1')
+  const {unknown} = parse({'operator-api-serve-addr': 'x', 'enable-hubble': 'true', 'enabel-ipv4': 'x'})
 
   expect(unknown).toEqual(['enabel-ipv4'])
 })
 
 test('a bad label expression is a problem and not the end', () => {
-  const {problems} = parseConfig({labels: 'k8s:app k8s:('}, 'node1')
+  const {problems} = parse({labels: 'k8s:app k8s:('})
 
   expect(problems).toHaveLength(1)
 })
 
 test('a few keys may change while the agent runs, the others may not', () => {
-  const {config} = parseConfig({}, 'node1')
+  const {config} = parse({})
 
-  expect(changeConfig(config, {debug: 'true'}).debug).toBe(true)
-  expect(() => changeConfig(config, {'enable-ipv4': 'false'})).toThrow('enable-ipv4 cannot be changed')
-  expect(() => changeConfig(config, {'no-such': 'x'})).toThrow('no-such cannot be changed')
-  expect(() => changeConfig(config, {'monitor-aggregation': 'x'})).toThrow('must be one of none')
+  expect(changeConfig(config, new Map([['debug', 'true']])).debug).toBe(true)
+  expect(() => changeConfig(config, new Map([['enable-ipv4', 'false']]))).toThrow('enable-ipv4 cannot be changed')
+  expect(() => changeConfig(config, new Map([['no-such', 'x']]))).toThrow('no-such cannot be changed')
+  expect(() => changeConfig(config, new Map([['monitor-aggregation', 'x']]))).toThrow('must be one of none')
 })
 
 test('a folder is read as Kubernetes mounts it, and the command line wins', async () => {
@@ -110,22 +109,27 @@ test('a folder is read as Kubernetes mounts it, and the command line wins', asyn
     await symlink('..data/debug', join(folder, 'debug'))
     await symlink('..data/mtu', join(folder, 'mtu'))
 
-    const {config, texts} = await loadConfig(folder, {mtu: '9000'}, 'node1')
+    const {config, texts} = await loadConfig(folder, new Map([['mtu', '9000']]), 'node1')
 
     expect(config.debug).toBe(true)
     expect(config.mtu).toBe(9000)
-    expect(texts).toEqual({debug: 'true', mtu: '9000'})
+    expect(texts).toEqual(
+      new Map([
+        ['debug', 'true'],
+        ['mtu', '9000'],
+      ]),
+    )
   } finally {
     await rm(folder, {recursive: true})
   }
 })
 
 test('a missing folder is an error with its path', async () => {
-  await expect(loadConfig('/no/such/folder', {}, 'node1')).rejects.toMatchObject({code: 'CONFIG_DIR_UNREADABLE'})
+  await expect(loadConfig('/no/such/folder', new Map(), 'node1')).rejects.toMatchObject({code: 'CONFIG_UNREADABLE'})
 })
 
 test('values are shown as the texts that would give them', () => {
-  const {config} = parseConfig({'cluster-pool-ipv4-cidr': '10.1.0.0/16', 'log-opt': 'level=info'}, 'node1')
+  const {config} = parse({'cluster-pool-ipv4-cidr': '10.1.0.0/16', 'log-opt': 'level=info'})
 
   expect(formatValue(config['cluster-pool-ipv4-cidr'])).toBe('10.1.0.0/16')
   expect(formatValue(config['ipv4-native-routing-cidr'])).toBe('')
