@@ -1,0 +1,188 @@
+{{- /* The keys of ConfigMap cilium-config that the values make, as a YAML map of strings. */ -}}
+{{- define "cilium.config" -}}
+{{- with .Values -}}
+# basics
+debug: {{ .debug.enabled | quote }}
+{{- if .debug.verbose }}
+debug-verbose: {{ .debug.verbose | quote }}
+{{- end }}
+cluster-name: {{ .cluster.name | quote }}
+cluster-id: {{ .cluster.id | int | quote }}
+{{- if .kubeConfigPath }}
+k8s-kubeconfig-path: {{ .kubeConfigPath | quote }}
+{{- end }}
+k8s-require-ipv4-pod-cidr: {{ .k8s.requireIPv4PodCIDR | quote }}
+k8s-require-ipv6-pod-cidr: {{ .k8s.requireIPv6PodCIDR | quote }}
+{{- with .k8sClientRateLimit }}
+{{- if .qps }}
+k8s-client-qps: {{ .qps | int | quote }}
+{{- end }}
+{{- if .burst }}
+k8s-client-burst: {{ .burst | int | quote }}
+{{- end }}
+{{- with .operator }}
+{{- if .qps }}
+operator-k8s-client-qps: {{ .qps | int | quote }}
+{{- end }}
+{{- if .burst }}
+operator-k8s-client-burst: {{ .burst | int | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .logOptions }}
+{{- $options := list }}
+{{- if .format }}
+{{- $options = append $options (printf "format=%s" .format) }}
+{{- end }}
+{{- if .level }}
+{{- $options = append $options (printf "level=%s" .level) }}
+{{- end }}
+{{- if $options }}
+log-opt: {{ join "," $options | quote }}
+{{- end }}
+{{- end }}
+state-dir: {{ .daemon.runPath | quote }}
+enable-source-ip-verification: {{ .daemon.enableSourceIPVerification | quote }}
+annotate-k8s-node: {{ .annotateK8sNode | quote }}
+agent-health-port: {{ .healthPort | int | quote }}
+cluster-health-port: {{ .clusterHealthPort | int | quote }}
+enable-health-checking: {{ .healthChecking | quote }}
+enable-endpoint-health-checking: {{ .endpointHealthChecking.enabled | quote }}
+agent-not-ready-taint-key: {{ .agentNotReadyTaintKey | quote }}
+{{- if not .securityContext.privileged }}
+procfs: /host/proc
+{{- end }}
+# identities
+identity-allocation-mode: {{ .identityAllocationMode | quote }}
+{{- if .labels }}
+labels: {{ .labels | quote }}
+{{- end }}
+{{- if .identityChangeGracePeriod }}
+identity-change-grace-period: {{ .identityChangeGracePeriod | quote }}
+{{- end }}
+enable-policy: {{ .policyEnforcementMode | quote }}
+# addresses and routes
+enable-ipv4: {{ .ipv4.enabled | quote }}
+enable-ipv6: {{ .ipv6.enabled | quote }}
+routing-mode: {{ default "tunnel" .routingMode | quote }}
+tunnel-protocol: {{ default "vxlan" .tunnelProtocol | quote }}
+{{- if .tunnelPort }}
+tunnel-port: {{ .tunnelPort | int | quote }}
+{{- end }}
+underlay-protocol: {{ default "auto" .underlayProtocol | quote }}
+auto-direct-node-routes: {{ .autoDirectNodeRoutes | quote }}
+direct-routing-skip-unreachable: {{ .directRoutingSkipUnreachable | quote }}
+{{- if .ipv4NativeRoutingCIDR }}
+ipv4-native-routing-cidr: {{ .ipv4NativeRoutingCIDR | quote }}
+{{- end }}
+{{- if .ipv6NativeRoutingCIDR }}
+ipv6-native-routing-cidr: {{ .ipv6NativeRoutingCIDR | quote }}
+{{- end }}
+enable-endpoint-routes: {{ .endpointRoutes.enabled | quote }}
+{{- if .MTU }}
+mtu: {{ .MTU | int | quote }}
+{{- end }}
+{{- with include "cilium.words" .devices | fromYamlArray }}
+devices: {{ join " " . | quote }}
+{{- end }}
+force-device-detection: {{ .forceDeviceDetection | quote }}
+enable-ipv4-masquerade: {{ include "cilium.masqueradeIPv4" $ | quote }}
+enable-ipv6-masquerade: {{ .enableIPv6Masquerade | quote }}
+enable-bpf-masquerade: "true"
+{{- with include "cilium.words" .egressMasqueradeInterfaces | fromYamlArray }}
+egress-masquerade-interfaces: {{ join "," . | quote }}
+{{- end }}
+enable-pmtu-discovery: {{ .pmtuDiscovery.enabled | quote }}
+# address management
+ipam: {{ .ipam.mode | quote }}
+{{- if eq .ipam.mode "cluster-pool" }}
+{{- with .ipam.operator }}
+{{- if $.Values.ipv4.enabled }}
+cluster-pool-ipv4-cidr: {{ include "cilium.words" .clusterPoolIPv4PodCIDRList | fromYamlArray | join " " | quote }}
+cluster-pool-ipv4-mask-size: {{ .clusterPoolIPv4MaskSize | int | quote }}
+{{- end }}
+{{- if $.Values.ipv6.enabled }}
+cluster-pool-ipv6-cidr: {{ include "cilium.words" .clusterPoolIPv6PodCIDRList | fromYamlArray | join " " | quote }}
+cluster-pool-ipv6-mask-size: {{ .clusterPoolIPv6MaskSize | int | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+# datapath
+{{- with .bpf }}
+bpf-root: {{ .root | quote }}
+preallocate-bpf-maps: {{ .preallocateMaps | quote }}
+bpf-map-dynamic-size-ratio: {{ kindIs "invalid" .mapDynamicSizeRatio | ternary "0.0025" (toString .mapDynamicSizeRatio) | quote }}
+{{- if .ctTcpMax }}
+bpf-ct-global-tcp-max: {{ .ctTcpMax | int | quote }}
+{{- end }}
+{{- if .ctAnyMax }}
+bpf-ct-global-any-max: {{ .ctAnyMax | int | quote }}
+{{- end }}
+enable-host-legacy-routing: {{ kindIs "invalid" .hostLegacyRouting | ternary false .hostLegacyRouting | quote }}
+datapath-mode: {{ .datapathMode | quote }}
+enable-tcx: {{ .enableTCX | quote }}
+monitor-aggregation: {{ .monitorAggregation | quote }}
+monitor-aggregation-interval: {{ .monitorInterval | quote }}
+monitor-aggregation-flags: {{ .monitorFlags | quote }}
+bpf-events-drop-enabled: {{ .events.drop.enabled | quote }}
+bpf-events-policy-verdict-enabled: {{ .events.policyVerdict.enabled | quote }}
+bpf-events-trace-enabled: {{ .events.trace.enabled | quote }}
+{{- end }}
+cgroup-root: {{ .cgroup.hostRoot | quote }}
+# services
+kube-proxy-replacement: {{ .kubeProxyReplacement | toString | quote }}
+{{- if .kubeProxyReplacementHealthzBindAddr }}
+kube-proxy-replacement-healthz-bind-address: {{ .kubeProxyReplacementHealthzBindAddr | quote }}
+{{- end }}
+bpf-lb-sock: {{ .socketLB.enabled | quote }}
+{{- if .socketLB.hostNamespaceOnly }}
+bpf-lb-sock-hostns-only: "true"
+{{- end }}
+{{- with .nodePort }}
+{{- if .range }}
+node-port-range: {{ .range | quote }}
+{{- end }}
+{{- if .addresses }}
+nodeport-addresses: {{ join "," .addresses | quote }}
+{{- end }}
+{{- if .directRoutingDevice }}
+direct-routing-device: {{ .directRoutingDevice | quote }}
+{{- end }}
+{{- end }}
+# CNI
+{{- with .cni }}
+custom-cni-conf: {{ .customConf | quote }}
+{{- if and .install (not .customConf) }}
+write-cni-conf-when-ready: /host/etc/cni/net.d/05-cilium.conflist
+{{- end }}
+cni-exclusive: {{ .exclusive | quote }}
+cni-uninstall: {{ .uninstall | quote }}
+cni-chaining-mode: {{ default "none" .chainingMode | quote }}
+cni-log-file: {{ .logFile | quote }}
+{{- end }}
+# flows and metrics
+enable-hubble: {{ .hubble.enabled | quote }}
+{{- if .prometheus.enabled }}
+prometheus-serve-addr: {{ printf ":%d" (.prometheus.port | int) | quote }}
+{{- end }}
+{{- if .prometheus.metrics }}
+metrics: {{ join " " .prometheus.metrics | quote }}
+{{- end }}
+# operator
+{{- with .operator }}
+{{- if .prometheus.enabled }}
+enable-metrics: "true"
+operator-prometheus-serve-addr: {{ printf ":%d" (.prometheus.port | int) | quote }}
+{{- end }}
+operator-api-serve-addr: {{ $.Values.ipv4.enabled | ternary "127.0.0.1:9234" "[::1]:9234" | quote }}
+identity-gc-interval: {{ .identityGCInterval | quote }}
+identity-heartbeat-timeout: {{ .identityHeartbeatTimeout | quote }}
+cilium-endpoint-gc-interval: {{ .endpointGCInterval | quote }}
+nodes-gc-interval: {{ .nodeGCInterval | quote }}
+skip-crd-creation: {{ .skipCRDCreation | quote }}
+remove-cilium-node-taints: {{ .removeNodeTaints | quote }}
+set-cilium-node-taints: {{ kindIs "invalid" .setNodeTaints | ternary .removeNodeTaints .setNodeTaints | quote }}
+set-cilium-is-up-condition: {{ .setNodeNetworkStatus | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
