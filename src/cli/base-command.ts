@@ -116,7 +116,12 @@ export abstract class ClusterCommand<Result = unknown> extends BaseCommand<Resul
     }),
     'helm-release-name': Flags.string({summary: 'name of the Helm release', default: 'cilium', helpGroup: 'GLOBAL'}),
     as: Flags.string({summary: 'user to impersonate', helpGroup: 'GLOBAL'}),
-    'as-group': Flags.string({summary: 'group to impersonate, repeatable', multiple: true, helpGroup: 'GLOBAL'}),
+    'as-group': Flags.string({
+      summary: 'group to impersonate, repeatable',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpGroup: 'GLOBAL',
+    }),
   }
 
   /** how to reach the cluster, from the flags */
