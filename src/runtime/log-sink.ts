@@ -34,7 +34,10 @@ export class FdSink implements LogSink {
     }
     this.waiting.push(line)
     this.waitingBytes += size
-    if (!this.busy) this.flush()
+    if (this.busy) return
+    this.busy = true
+    // lines of one turn go out together; and a line written just before a crash can still be had by drainSync
+    queueMicrotask(() => this.flush())
   }
 
   /** Resolves when everything is written, or writing has failed. */
@@ -42,7 +45,7 @@ export class FdSink implements LogSink {
     return this.busy ? new Promise((resolve) => this.idle.push(resolve)) : Promise.resolve()
   }
 
-  /** Writes what waits, blocking. For the very end of the process only. */
+  /** Writes the lines of this turn, blocking. For the end of a crashing process; otherwise await `drain`. */
   drainSync(): void {
     const text = this.take()
     try {
@@ -52,8 +55,9 @@ export class FdSink implements LogSink {
     }
   }
 
-  close(): void {
-    this.drainSync()
+  /** Writes all, then closes the descriptor. */
+  async close(): Promise<void> {
+    await this.drain()
     closeSync(this.fd)
   }
 
@@ -71,7 +75,6 @@ export class FdSink implements LogSink {
       for (const resolve of this.idle.splice(0)) resolve()
       return
     }
-    this.busy = true
     this.writeAll(Buffer.from(text), 0)
   }
 
