@@ -1,0 +1,130 @@
+/** What nodes, endpoints and the configuration claim about addresses. Pure: one object in, its rows out. */
+import {Cidr} from '../../model/cidr.ts'
+import {type Identity, reservedIdentities, worldIdentity} from '../../model/identity.ts'
+import type {Ip} from '../../model/ip.ts'
+import type {AddressRow, AddressSource, EndpointRow, NodeRow, RemoteEndpointRow} from '../state/rows.ts'
+
+/** What of the configuration says how addresses are reached. */
+export interface AddressPlan {
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+  readonly tunnel: boolean
+  /** which address of a node tunnels go to */
+  readonly underlay: 4 | 6
+  readonly masqueradeIpv4: boolean
+  readonly masqueradeIpv6: boolean
+  /** reached as they are */
+  readonly nativeCidrs: readonly Cidr[]
+}
+
+/**
+ * This node's own.
+ *
+ * @param hostIps every address of its devices, the router addresses included
+ */
+export function hostRows(hostIps: readonly Ip[], plan: AddressPlan): AddressRow[] {
+  return hostIps
+    .filter((ip) => enabled(ip, plan))
+    .map((ip) => row(Cidr.host(ip), 'local-host', 'host', reservedIdentities.host, {localHost: true, native: true}))
+}
+
+/** The pods' range of this node: an address of it that no endpoint has belongs to a pod that is not there (yet). */
+export function localPodRangeRows(podCidrs: readonly Cidr[], plan: AddressPlan): AddressRow[] {
+  return podCidrs
+    .filter((cidr) => enabled(cidr.network, plan))
+    .map((cidr) => row(cidr, 'local-host', 'pod-range', reservedIdentities.unmanaged, {native: true}))
+}
+
+export function endpointRows(endpoint: EndpointRow, plan: AddressPlan): AddressRow[] {
+  const owner = `endpoint/${endpoint.id}`
+  const identity = endpoint.identity ?? reservedIdentities.init
+  const {id: slot, generation} = endpoint
+  return [endpoint.ipv4, endpoint.ipv6]
+    .filter((ip) => ip !== undefined && enabled(ip, plan))
+    .map((ip) => row(Cidr.host(ip!), 'local-endpoint', owner, identity, {native: true, endpoint: {slot, generation}}))
+}
+
+/**
+ * Another node: its own addresses are reached through the underlay, always; what lies in its pod range goes through
+ * the tunnel when there is one. A tunnel needs a node address of the underlay's family: without one nothing of the
+ * node's pod range is claimed, and packets to it are dropped as unknown instead of leaving in the clear.
+ */
+export function nodeRows(node: NodeRow, plan: AddressPlan): AddressRow[] {
+  const owner = `node/${node.name}`
+  const tunnel = tunnelTo(node.internalIps, plan)
+  const rows = [...node.internalIps, ...node.externalIps].map((ip) =>
+    // pods' sources mean nothing to the underlay when it carries a tunnel
+    row(Cidr.host(ip), 'node', owner, reservedIdentities['remote-node'], {
+      remoteNode: true,
+      ...(plan.tunnel ? {masquerade: masquerades(ip, plan)} : {native: true}),
+    }),
+  )
+  if (plan.tunnel && tunnel === undefined) return rows.filter(({cidr}) => enabled(cidr.network, plan))
+  const way = plan.tunnel ? {tunnel} : {native: true}
+  for (const ip of node.routerIps) {
+    rows.push(row(Cidr.host(ip), 'node', owner, reservedIdentities['remote-node'], {remoteNode: true, ...way}))
+  }
+  for (const ip of node.healthIps) rows.push(row(Cidr.host(ip), 'node', owner, reservedIdentities.health, way))
+  for (const cidr of node.podCidrs) rows.push(row(cidr, 'node', owner, reservedIdentities.unmanaged, way))
+  return rows.filter(({cidr}) => enabled(cidr.network, plan))
+}
+
+/** A pod of another node. */
+export function remoteEndpointRows(endpoint: RemoteEndpointRow, plan: AddressPlan): AddressRow[] {
+  const {namespace, name, identity, nodeIp} = endpoint
+  if (plan.tunnel && nodeIp?.family !== plan.underlay) return []
+  const way = plan.tunnel ? {tunnel: nodeIp} : {native: true}
+  return endpoint.ips
+    .filter((ip) => enabled(ip, plan))
+    .map((ip) => row(Cidr.host(ip), 'remote-endpoint', `pod/${namespace}/${name}`, identity, way))
+}
+
+/** Everything else: outside, and inside the native ranges reached without masquerade. */
+export function clusterRows(plan: AddressPlan): AddressRow[] {
+  const dualStack = plan.ipv4 && plan.ipv6
+  const outside = [Cidr.of('0.0.0.0/0'), Cidr.of('::/0')]
+    .filter((cidr) => enabled(cidr.network, plan))
+    .map((cidr) =>
+      row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {
+        masquerade: masquerades(cidr.network, plan),
+      }),
+    )
+  const native = plan.nativeCidrs
+    .filter((cidr) => enabled(cidr.network, plan) && cidr.length > 0)
+    .map((cidr) => row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {native: true}))
+  return [...outside, ...native]
+}
+
+function masquerades(ip: Ip, plan: AddressPlan): boolean {
+  return ip.family === 4 ? plan.masqueradeIpv4 : plan.masqueradeIpv6
+}
+
+function enabled(ip: Ip, plan: AddressPlan): boolean {
+  return ip.family === 4 ? plan.ipv4 : plan.ipv6
+}
+
+/** The address of a node that tunnels to it have. */
+function tunnelTo(internalIps: readonly Ip[], plan: AddressPlan): Ip | undefined {
+  return internalIps.find((ip) => ip.family === plan.underlay)
+}
+
+function row(
+  cidr: Cidr,
+  source: AddressSource,
+  owner: string,
+  identity: Identity,
+  more: Partial<Omit<AddressRow, 'cidr' | 'source' | 'owner' | 'identity'>>,
+): AddressRow {
+  return {
+    cidr,
+    source,
+    owner,
+    identity,
+    endpoint: more.endpoint,
+    localHost: more.localHost ?? false,
+    remoteNode: more.remoteNode ?? false,
+    native: more.native ?? false,
+    masquerade: more.masquerade ?? false,
+    tunnel: more.tunnel,
+  }
+}

@@ -1,0 +1,127 @@
+/** All state of the agent between reflectors, engines and reconcilers. Every table can be printed (`dump`). */
+import {Table} from '../../runtime/table.ts'
+import type {
+  AddressRow,
+  DeviceRow,
+  EndpointRow,
+  IdentityRow,
+  LocalNodeRow,
+  NamespaceRow,
+  NodeRow,
+  PodRow,
+  ProbeRow,
+  RemoteEndpointRow,
+  RouteRow,
+} from './rows.ts'
+
+export interface Tables {
+  readonly pods: Table<PodRow, 'uid'>
+  readonly namespaces: Table<NamespaceRow>
+  readonly identities: Table<IdentityRow, 'labels'>
+  readonly nodes: Table<NodeRow>
+  readonly localNode: Table<LocalNodeRow>
+  readonly remoteEndpoints: Table<RemoteEndpointRow>
+  readonly addresses: Table<AddressRow>
+  readonly endpoints: Table<EndpointRow, 'attachment' | 'container' | 'pod' | 'ip' | 'netns'>
+  readonly routes: Table<RouteRow>
+  readonly devices: Table<DeviceRow>
+  readonly probes: Table<ProbeRow>
+}
+
+/** Empty tables. Those that Kubernetes feeds wait for their source, named by kind. */
+export function createTables(): Tables {
+  return {
+    pods: new Table<PodRow, 'uid'>({
+      name: 'pods',
+      key: (pod) => `${pod.namespace}/${pod.name}`,
+      indexes: {uid: (pod) => [pod.uid]},
+      equal: sameJson,
+      sources: ['pods'],
+    }),
+    namespaces: new Table<NamespaceRow>({
+      name: 'namespaces',
+      key: (namespace) => namespace.name,
+      equal: sameJson,
+      sources: ['namespaces'],
+    }),
+    identities: new Table<IdentityRow, 'labels'>({
+      name: 'identities',
+      key: (identity) => String(identity.id),
+      indexes: {labels: (identity) => [identity.labels.canonical]},
+      equal: (a, b) => a.id === b.id && a.labels.equals(b.labels),
+      sources: ['ciliumidentities'],
+    }),
+    nodes: new Table<NodeRow>({
+      name: 'nodes',
+      key: (node) => node.name,
+      equal: sameJson,
+      sources: ['ciliumnodes'],
+    }),
+    localNode: new Table<LocalNodeRow>({
+      name: 'local-node',
+      key: (node) => node.name,
+      equal: sameJson,
+      sources: ['node'],
+    }),
+    remoteEndpoints: new Table<RemoteEndpointRow>({
+      name: 'remote-endpoints',
+      key: (endpoint) => `${endpoint.namespace}/${endpoint.name}`,
+      equal: sameJson,
+      sources: ['ciliumendpoints'],
+    }),
+    addresses: new Table<AddressRow>({
+      name: 'addresses',
+      key: (address) => address.cidr.toString(),
+      equal: sameAddress,
+      sources: ['cluster'],
+    }),
+    endpoints: new Table<EndpointRow, 'attachment' | 'container' | 'pod' | 'ip' | 'netns'>({
+      name: 'endpoints',
+      key: (endpoint) => String(endpoint.id),
+      indexes: {
+        attachment: (endpoint) => [`${endpoint.containerId}:${endpoint.ifname}`],
+        container: (endpoint) => [endpoint.containerId],
+        pod: (endpoint) => [`${endpoint.namespace}/${endpoint.pod}`],
+        ip: (endpoint) => [endpoint.ipv4, endpoint.ipv6].filter((ip) => ip !== undefined).map(String),
+        netns: (endpoint) => [endpoint.netns],
+      },
+      sources: ['disk'],
+    }),
+    routes: new Table<RouteRow>({
+      name: 'routes',
+      key: (route) => route.destination.toString(),
+      equal: sameJson,
+      sources: ['nodes', 'endpoints'],
+    }),
+    devices: new Table<DeviceRow>({name: 'devices', key: (device) => device.name, equal: sameJson}),
+    probes: new Table<ProbeRow>({
+      name: 'probes',
+      key: (probe) => `${probe.node} ${probe.kind} ${probe.ip} ${probe.protocol}`,
+    }),
+  }
+}
+
+/** The table that a name stands for, for listings; undefined when there is none. */
+export function tableNamed(tables: Tables, name: string): Table<unknown, string> | undefined {
+  return Object.values(tables).find((table) => table.name === name) as Table<unknown, string> | undefined
+}
+
+/** Rows are plain values whose classes print themselves in one form: equal text is equal content. */
+function sameJson(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
+function sameAddress(a: AddressRow, b: AddressRow): boolean {
+  return (
+    a.identity === b.identity &&
+    a.source === b.source &&
+    a.owner === b.owner &&
+    a.endpoint?.slot === b.endpoint?.slot &&
+    a.endpoint?.generation === b.endpoint?.generation &&
+    a.localHost === b.localHost &&
+    a.remoteNode === b.remoteNode &&
+    a.native === b.native &&
+    a.masquerade === b.masquerade &&
+    String(a.tunnel) === String(b.tunnel)
+  )
+}
