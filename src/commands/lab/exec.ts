@@ -1,0 +1,24 @@
+import {Args, Flags} from '@oclif/core'
+import {BaseCommand} from '../../cli/base-command.ts'
+import {runInLab} from '../../cli/lab/exec.ts'
+
+export default class LabExec extends BaseCommand {
+  static override summary = 'run a command on a node of a lab, or outside'
+  static override description = "Its exit code is the command's."
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> node1 -- ip route',
+    '<%= config.bin %> <%= command.id %> outside -- curl -s http://172.30.0.11:30080',
+  ]
+  static override args = {
+    place: Args.string({required: true, description: 'a node, "outside", or "fabric" for the router between them'}),
+  }
+  static override flags = {
+    name: Flags.string({summary: 'name of the lab', default: 'lab'}),
+  }
+  static override strict = false
+
+  async run(): Promise<void> {
+    const {args, argv, flags} = await this.parse(LabExec)
+    process.exitCode = await runInLab(flags.name, args.place, (argv as string[]).slice(1))
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * `cilium lab up`: from nothing, or from wherever an earlier `up` was stopped, to registered nodes.
+ *
+ *     prerequisites → binaries → fabric ─┬─ etcd → API server ──┬── controllers, CoreDNS objects
+ *                                        ├─ nodes: containerd, images ─┴─ kubelets → registered
+ *                                        └─ outside servers
+ */
+import {setMaxListeners} from 'node:events'
+import {mkdirSync, renameSync, rmSync, symlinkSync} from 'node:fs'
+import {readNodes} from './api-server.ts'
+import {binariesFolder, buildSteps} from './binaries.ts'
+import {labCgroupName} from './cgroup.ts'
+import {startApiServer, startControllers, startEtcd} from './control-plane.ts'
+import {ensureCredentials} from './credentials.ts'
+import {ensureLabImages, hasImage, importImage} from './images.ts'
+import {takeLock} from './lock.ts'
+import {ensureFabric} from './network.ts'
+import {bootNode, startContainerd, startKubelet} from './node.ts'
+import {pauseImage} from './node-config.ts'
+import {startOutside} from './outside.ts'
+import {labPaths} from './paths.ts'
+import {type LabNode, type LabOptions, type LabPlan, planLab} from './plan.ts'
+import {checkMachine, prerequisiteSteps} from './prerequisites.ts'
+import type {LabRecord} from './record.ts'
+import {openPlan} from './state.ts'
+import {allSettled, type Step} from './steps.ts'
+import {waitFor} from './wait.ts'
+
+export interface LabUp {
+  readonly steps: readonly Step[]
+  /** ends the work, done or not; call it always */
+  readonly close: () => void
+  /** known once the steps have run */
+  readonly result: () => LabResult
+}
+
+export interface LabResult {
+  readonly name: string
+  readonly kubernetes: string
+  readonly kubeconfig: string
+  readonly kubectl: string
+  readonly nodes: readonly {readonly name: string; readonly addresses: readonly string[]}[]
+}
+
+interface UpState {
+  plan: LabPlan
+  record: LabRecord
+  images: readonly string[]
+}
+
+/**
+ * Prepares the way up as steps; nothing is made before they run.
+ *
+ * @throws LAB_OPTION_INVALID, LAB_NAME_INVALID, LAB_PREREQUISITE at once; the steps throw the rest
+ */
+export function labUp(options: LabOptions): LabUp {
+  const draft = planLab(options, 0)
+  checkMachine({families: draft.ipFamilies})
+  const unlock = takeLock(labPaths(draft.name).lock, draft.name)
+  let state: UpState | undefined
+  const opened = (): UpState => state!
+  const needs = {...draft, families: draft.ipFamilies}
+
+  const steps: readonly Step[] = [
+    {
+      title: 'Plan the lab',
+      run: async () => {
+        state = {...(await openPlan(options)), images: []}
+        Object.assign(needs, state.plan)
+      },
+    },
+    {title: 'Look what this machine has', steps: async () => prerequisiteSteps(needs)},
+    {title: 'Build Kubernetes', steps: async () => buildSteps(needs)},
+    {
+      title: 'Make credentials and images',
+      run: async () => {
+        ensureCredentials(opened().plan)
+        linkForUsers(opened().plan)
+        opened().images = await ensureLabImages(opened().plan)
+      },
+    },
+    {
+      title: 'Lay the network',
+      run: async (_, signal) => {
+        setMaxListeners(0, signal)
+        const {plan, record} = opened()
+        record.add({kind: 'cgroup', id: labCgroupName(plan.name)})
+        await ensureFabric(plan, record, signal)
+      },
+    },
+    {title: 'Start the cluster', parallel: true, steps: async () => clusterSteps(opened())},
+    {title: 'Wait for the nodes', run: async (say, signal) => waitRegistered(opened().plan, say, signal)},
+  ]
+  return {steps, close: unlock, result: () => toResult(opened().plan)}
+}
+
+function clusterSteps({plan, record, images}: UpState): readonly Step[] {
+  const binDir = binariesFolder(plan)
+  const apiServer = Promise.withResolvers<void>()
+  // Nobody may be waiting yet when it fails; whoever waits later still gets the error.
+  apiServer.promise.catch(() => {})
+  return [
+    {
+      title: 'Control plane',
+      run: async (say, signal) => {
+        try {
+          say('etcd')
+          await startEtcd(plan, signal)
+          say('kube-apiserver')
+          await startApiServer(plan, binDir, signal)
+          say('controllers')
+          await startControllers(plan, binDir, signal)
+          apiServer.resolve()
+        } catch (thrown) {
+          apiServer.reject(thrown)
+          throw thrown
+        }
+      },
+    },
+    {title: 'Outside', run: async (_, signal) => startOutside(plan, signal)},
+    ...plan.nodes.map(
+      (node): Step => ({
+        title: `Node ${node.name}`,
+        run: async (say, signal) => {
+          await startNode(plan, node, record, images, say, signal)
+          say('waiting for the API server')
+          await apiServer.promise
+          await startKubelet(plan, node, signal)
+        },
+      }),
+    ),
+  ]
+}
+
+/** All of a node but kubelet. */
+async function startNode(
+  plan: LabPlan,
+  node: LabNode,
+  record: LabRecord,
+  images: readonly string[],
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  say('namespaces')
+  await bootNode(plan, node, record, signal)
+  say('containerd')
+  await startContainerd(plan, node, signal)
+  if (await hasImage(plan, node, pauseImage, signal)) return
+  say('images')
+  await allSettled(images.map((file) => importImage(plan, node, file, signal)))
+}
+
+async function waitRegistered(plan: LabPlan, say: (text: string) => void, signal: AbortSignal): Promise<void> {
+  let shown = ''
+  await waitFor(
+    'all nodes to register',
+    async () => {
+      const nodes = await readNodes(plan)
+      const there = plan.nodes.filter((node) => (nodes?.get(node.name)?.podCidrs.length ?? 0) > 0)
+      const text = `${there.length} of ${plan.nodes.length}`
+      if (text !== shown) say(text)
+      shown = text
+      return there.length === plan.nodes.length
+    },
+    {signal, everyMs: 200, where: labPaths(plan.name).logs},
+  )
+}
+
+/** Stable paths for users, whatever the version. */
+function linkForUsers(plan: LabPlan): void {
+  const paths = labPaths(plan.name)
+  mkdirSync(paths.run, {recursive: true})
+  const links = [
+    [paths.bin, binariesFolder(plan)],
+    [paths.kubeconfigLink, paths.kubeconfig],
+  ] as const
+  for (const [link, target] of links) {
+    rmSync(`${link}.new`, {recursive: true, force: true})
+    symlinkSync(target, `${link}.new`)
+    renameSync(`${link}.new`, link)
+  }
+}
+
+function toResult(plan: LabPlan): LabResult {
+  const paths = labPaths(plan.name)
+  return {
+    name: plan.name,
+    kubernetes: plan.kubernetes,
+    kubeconfig: paths.kubeconfigLink,
+    kubectl: paths.kubectl,
+    nodes: plan.nodes.map((node) => ({name: node.name, addresses: node.addresses})),
+  }
+}
