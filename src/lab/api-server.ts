@@ -28,6 +28,14 @@ export async function readNodes(plan: LabPlan): Promise<ReadonlyMap<string, ApiN
   return new Map(list.items.map((node) => [node.metadata.name, toNode(node)]))
 }
 
+/** True when the API server has this object. @param path of the object itself */
+export async function objectExists(plan: LabPlan, path: string): Promise<boolean> {
+  const answer = await call(plan, 'GET', path)
+  if (answer?.status === 404) return false
+  accepted(plan, `GET ${path}`, answer)
+  return true
+}
+
 /** Makes an object equal to this by server-side apply. @param path of the object itself */
 export async function applyObject(plan: LabPlan, path: string, object: unknown): Promise<void> {
   const where = `${path}?fieldManager=cilium-lab&force=true`

@@ -1,6 +1,6 @@
 /** One node: namespaces, containerd, kubelet. Every function is repeatable and completes what is missing. */
 import {randomUUID} from 'node:crypto'
-import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {connect} from 'node:net'
 import {dirname, join} from 'node:path'
 import {fail} from '../runtime/errors.ts'
@@ -26,7 +26,9 @@ import type {LabNode, LabPlan} from './plan.ts'
 import type {LabRecord} from './record.ts'
 
 /** A node's processes, in the order of their start. */
-export const nodeProcesses = ['init', 'containerd', 'kubelet'] as const
+export function nodeProcesses(plan: Pick<LabPlan, 'kubeProxy'>): readonly string[] {
+  return ['init', 'containerd', 'kubelet', ...(plan.kubeProxy === 'none' ? [] : ['kube-proxy'])]
+}
 
 export function nodeDaemon(plan: {readonly name: string}, node: {readonly name: string}, process: string): DaemonId {
   return {lab: plan.name, place: node.name, process}
@@ -116,6 +118,9 @@ function writeEtc(plan: LabPlan, node: LabNode): void {
     writeFileSync(join(etc, path), text)
   }
   ensureNodeCredentials(plan, node)
+  if (plan.kubeProxy !== 'none') {
+    copyFileSync(join(labPaths(plan.name).pki, 'kube-proxy.conf'), join(etc, 'kubernetes', 'kube-proxy.conf'))
+  }
 }
 
 /** True when somebody accepts connections on a unix socket. */

@@ -37,6 +37,8 @@ function nodePaths(data: string, run: string, node: string) {
     /** the node's /run, seen from the machine */
     run: join(run, node),
     etc: join(disk, 'etc'),
+    cniBin: join(disk, 'cni-bin'),
+    cniConf: join(disk, 'cni-conf'),
     init: join(run, node, 'lab', 'init.pid'),
     containerd: join(run, node, 'containerd', 'containerd.sock'),
   }

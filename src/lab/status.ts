@@ -72,7 +72,7 @@ function allDaemons(plan: LabPlan): readonly DaemonId[] {
   return [
     ...controlPlaneProcesses.map((process) => controlPlaneDaemon(plan, process)),
     ...outsideDaemons(plan),
-    ...plan.nodes.flatMap((node) => nodeProcesses.map((process) => nodeDaemon(plan, node, process))),
+    ...plan.nodes.flatMap((node) => nodeProcesses(plan).map((process) => nodeDaemon(plan, node, process))),
   ]
 }
 

@@ -7,24 +7,24 @@
  */
 import {setMaxListeners} from 'node:events'
 import {mkdirSync, renameSync, rmSync, symlinkSync} from 'node:fs'
-import {readNodes} from './api-server.ts'
+import {installPtp} from './baseline.ts'
 import {binariesFolder, buildSteps} from './binaries.ts'
 import {labCgroupName} from './cgroup.ts'
+import {waitRegistered} from './cluster.ts'
 import {startApiServer, startControllers, startEtcd} from './control-plane.ts'
+import {deployCoredns} from './coredns.ts'
 import {ensureCredentials} from './credentials.ts'
-import {ensureLabImages, hasImage, importImage} from './images.ts'
+import {ensureLabImages} from './images.ts'
 import {takeLock} from './lock.ts'
 import {ensureFabric} from './network.ts'
-import {bootNode, startContainerd, startKubelet} from './node.ts'
-import {pauseImage} from './node-config.ts'
+import {startNode} from './node-start.ts'
 import {startOutside} from './outside.ts'
 import {labPaths} from './paths.ts'
-import {type LabNode, type LabOptions, type LabPlan, planLab} from './plan.ts'
+import {type LabOptions, type LabPlan, planLab} from './plan.ts'
 import {checkMachine, prerequisiteSteps} from './prerequisites.ts'
 import type {LabRecord} from './record.ts'
 import {openPlan} from './state.ts'
-import {allSettled, type Step} from './steps.ts'
-import {waitFor} from './wait.ts'
+import type {Step} from './steps.ts'
 
 export interface LabUp {
   readonly steps: readonly Step[]
@@ -89,7 +89,14 @@ export function labUp(options: LabOptions): LabUp {
       },
     },
     {title: 'Start the cluster', parallel: true, steps: async () => clusterSteps(opened())},
-    {title: 'Wait for the nodes', run: async (say, signal) => waitRegistered(opened().plan, say, signal)},
+    {
+      title: 'Wait for the nodes',
+      run: async (say, signal) => {
+        const {plan} = opened()
+        const podCidrs = await waitRegistered(plan, say, signal)
+        if (plan.cni === 'ptp') await installPtp(plan, podCidrs, signal)
+      },
+    },
   ]
   return {steps, close: unlock, result: () => toResult(opened().plan)}
 }
@@ -109,8 +116,10 @@ function clusterSteps({plan, record, images}: UpState): readonly Step[] {
           say('kube-apiserver')
           await startApiServer(plan, binDir, signal)
           say('controllers')
-          await startControllers(plan, binDir, signal)
           apiServer.resolve()
+          await startControllers(plan, binDir, signal)
+          say('CoreDNS')
+          await deployCoredns(plan, signal)
         } catch (thrown) {
           apiServer.reject(thrown)
           throw thrown
@@ -122,48 +131,11 @@ function clusterSteps({plan, record, images}: UpState): readonly Step[] {
       (node): Step => ({
         title: `Node ${node.name}`,
         run: async (say, signal) => {
-          await startNode(plan, node, record, images, say, signal)
-          say('waiting for the API server')
-          await apiServer.promise
-          await startKubelet(plan, node, signal)
+          await startNode({plan, node, record, images, apiServer: apiServer.promise, say, signal})
         },
       }),
     ),
   ]
-}
-
-/** All of a node but kubelet. */
-async function startNode(
-  plan: LabPlan,
-  node: LabNode,
-  record: LabRecord,
-  images: readonly string[],
-  say: (text: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  say('namespaces')
-  await bootNode(plan, node, record, signal)
-  say('containerd')
-  await startContainerd(plan, node, signal)
-  if (await hasImage(plan, node, pauseImage, signal)) return
-  say('images')
-  await allSettled(images.map((file) => importImage(plan, node, file, signal)))
-}
-
-async function waitRegistered(plan: LabPlan, say: (text: string) => void, signal: AbortSignal): Promise<void> {
-  let shown = ''
-  await waitFor(
-    'all nodes to register',
-    async () => {
-      const nodes = await readNodes(plan)
-      const there = plan.nodes.filter((node) => (nodes?.get(node.name)?.podCidrs.length ?? 0) > 0)
-      const text = `${there.length} of ${plan.nodes.length}`
-      if (text !== shown) say(text)
-      shown = text
-      return there.length === plan.nodes.length
-    },
-    {signal, everyMs: 200, where: labPaths(plan.name).logs},
-  )
 }
 
 /** Stable paths for users, whatever the version. */
