@@ -67,7 +67,8 @@ export interface LocalNodeRow {
   readonly podCidrs: readonly Cidr[]
   readonly labels: Readonly<Record<string, string>>
   readonly taints: readonly {readonly key: string; readonly value: string | undefined; readonly effect: string}[]
-  readonly networkUnavailable: boolean | undefined
+  /** `containerd://1.6.20` */
+  readonly runtime: string | undefined
 }
 
 /** Who claims an address, the strongest first. */

@@ -1,0 +1,36 @@
+/** CiliumEndpoints → rows: which identity has which address where. */
+import {identity} from '../../model/identity.ts'
+import {Ip} from '../../model/ip.ts'
+import type {RemoteEndpointRow} from '../state/rows.ts'
+import {list, type Metadata} from './object.ts'
+
+export interface CiliumEndpointObject {
+  readonly metadata?: Metadata
+  readonly status?: {
+    readonly identity?: {readonly id?: number}
+    readonly networking?: {
+      readonly addressing?: readonly {readonly ipv4?: string; readonly ipv6?: string}[] | null
+      readonly node?: string
+    }
+  }
+}
+
+/** @returns undefined when it has no identity or address yet */
+export function remoteEndpointRow({metadata, status}: CiliumEndpointObject): RemoteEndpointRow | undefined {
+  const number = status?.identity?.id
+  const ips = list(status?.networking?.addressing)
+    .flatMap(({ipv4, ipv6}) => [ipv4, ipv6])
+    .map((text) => Ip.parse(text ?? ''))
+    .filter((ip) => ip !== undefined)
+  if (number === undefined || !Number.isInteger(number) || number <= 0 || number > 0xffffff || ips.length === 0) {
+    return undefined
+  }
+  return {
+    namespace: metadata?.namespace ?? '',
+    name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
+    identity: identity(number),
+    ips,
+    nodeIp: Ip.parse(status?.networking?.node ?? ''),
+  }
+}

@@ -1,0 +1,23 @@
+/** What reflectors read of every Kubernetes object. All of it may be missing: nothing that users write is trusted. */
+
+export interface Metadata {
+  readonly name?: string
+  readonly namespace?: string
+  readonly uid?: string
+  readonly labels?: Readonly<Record<string, string>> | null
+  readonly annotations?: Readonly<Record<string, string>> | null
+  readonly deletionTimestamp?: string
+  readonly ownerReferences?: readonly {readonly uid?: string; readonly kind?: string; readonly name?: string}[] | null
+}
+
+/** The entries whose value is a text; anything else is left out. */
+export function texts(record: Readonly<Record<string, unknown>> | null | undefined): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const [key, value] of Object.entries(record ?? {})) if (typeof value === 'string') kept[key] = value
+  return kept
+}
+
+/** A list, whatever was there instead. */
+export function list<T>(value: readonly T[] | null | undefined): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]).filter((one) => one !== null && one !== undefined) : []
+}

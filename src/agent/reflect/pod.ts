@@ -1,0 +1,48 @@
+/** Pods of this node → rows. */
+import type {PodRow} from '../state/rows.ts'
+import {list, type Metadata, texts} from './object.ts'
+
+export interface PodObject {
+  readonly metadata?: Metadata
+  readonly spec?: {
+    readonly serviceAccountName?: string
+    readonly hostNetwork?: boolean
+    readonly containers?:
+      | readonly {
+          readonly ports?: readonly {
+            readonly name?: string
+            readonly containerPort?: number
+            readonly protocol?: string
+          }[]
+        }[]
+      | null
+  }
+  readonly status?: {readonly phase?: string}
+}
+
+export function podRow({metadata, spec, status}: PodObject): PodRow {
+  const ports = list(spec?.containers).flatMap((container) => list(container.ports))
+  return {
+    namespace: metadata?.namespace ?? '',
+    name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
+    labels: texts(metadata?.labels),
+    annotations: relevant(texts(metadata?.annotations)),
+    serviceAccount: spec?.serviceAccountName,
+    hostNetwork: spec?.hostNetwork === true,
+    phase: status?.phase ?? '',
+    terminating: metadata?.deletionTimestamp !== undefined,
+    namedPorts: ports
+      .filter((port) => typeof port.name === 'string' && typeof port.containerPort === 'number')
+      .map((port) => ({name: port.name!, port: port.containerPort!, protocol: port.protocol ?? 'TCP'})),
+  }
+}
+
+/** Annotations can be large and are mostly not for us. */
+function relevant(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotations).filter(([key]) =>
+      /(^|\.)cilium\.io\/|^kubernetes\.io\/(in|e)gress-bandwidth$/.test(key),
+    ),
+  )
+}
