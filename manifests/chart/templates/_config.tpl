@@ -121,7 +121,7 @@ bpf-ct-global-any-max: {{ .ctAnyMax | int | quote }}
 enable-host-legacy-routing: {{ kindIs "invalid" .hostLegacyRouting | ternary false .hostLegacyRouting | quote }}
 datapath-mode: {{ .datapathMode | quote }}
 enable-tcx: {{ .enableTCX | quote }}
-monitor-aggregation: {{ .monitorAggregation | quote }}
+monitor-aggregation: {{ eq .monitorAggregation "max" | ternary "maximum" .monitorAggregation | quote }}
 monitor-aggregation-interval: {{ .monitorInterval | quote }}
 monitor-aggregation-flags: {{ .monitorFlags | quote }}
 bpf-events-drop-enabled: {{ .events.drop.enabled | quote }}
@@ -130,7 +130,7 @@ bpf-events-trace-enabled: {{ .events.trace.enabled | quote }}
 {{- end }}
 cgroup-root: {{ .cgroup.hostRoot | quote }}
 # services
-kube-proxy-replacement: {{ .kubeProxyReplacement | toString | quote }}
+kube-proxy-replacement: {{ .kubeProxyReplacement | default false | toString | quote }}
 {{- if .kubeProxyReplacementHealthzBindAddr }}
 kube-proxy-replacement-healthz-bind-address: {{ .kubeProxyReplacementHealthzBindAddr | quote }}
 {{- end }}

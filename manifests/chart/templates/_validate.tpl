@@ -4,7 +4,7 @@
 {{- if not (or .Values.ipv4.enabled .Values.ipv6.enabled) -}}
   {{- $wrong = append $wrong "ipv4.enabled and ipv6.enabled are both false: pods need at least one family" -}}
 {{- end -}}
-{{- if not (has (toString .Values.kubeProxyReplacement) (list "true" "false")) -}}
+{{- if not (has (.Values.kubeProxyReplacement | default false | toString) (list "true" "false")) -}}
   {{- $wrong = append $wrong "kubeProxyReplacement is true or false" -}}
 {{- end -}}
 {{- if eq .Values.routingMode "native" -}}

@@ -137,9 +137,9 @@ const patterns: readonly (readonly [TokenKind, RegExp])[] = [
 
 function unquote(literal: string, broken: (detail: string) => never): string {
   if (literal.startsWith('`')) return literal.slice(1, -1)
-  return literal.slice(1, -1).replace(/\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)/g, (whole, escape: string) => {
-    if (escape.length > 1) return String.fromCodePoint(Number.parseInt(escape.slice(1), 16))
-    return simpleEscapes[escape] ?? broken(`"${whole}" is not an escape that strings may have`)
+  return literal.slice(1, -1).replace(/\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)/g, (whole, sequence: string) => {
+    if (sequence.length > 1) return String.fromCodePoint(Number.parseInt(sequence.slice(1), 16))
+    return simpleEscapes[sequence] ?? broken(`"${whole}" is not an escape that strings may have`)
   })
 }
 const simpleEscapes: Readonly<Record<string, string>> = {
