@@ -79,7 +79,7 @@ async function bundle(options: BuildOptions): Promise<void> {
   }
 }
 
-function settings({version, commit}: Release, outdir: string): BuildOptions {
+function settings({commit}: Release, outdir: string): BuildOptions {
   return {
     absWorkingDir: repositoryRoot,
     outdir,
@@ -93,10 +93,7 @@ function settings({version, commit}: Release, outdir: string): BuildOptions {
     minifyWhitespace: true, // names stay: a stack trace from a cluster must be readable
     legalComments: 'none',
     logLevel: 'silent', // failures are thrown and shown once
-    define: {
-      'process.env.CILIUM_BUILD_VERSION': JSON.stringify(version),
-      'process.env.CILIUM_BUILD_COMMIT': JSON.stringify(commit),
-    },
+    define: {CILIUM_GIT_COMMIT: JSON.stringify(commit)},
     // CommonJS dependencies inside an ES module still ask for these three
     banner: {
       js: [
