@@ -181,3 +181,9 @@ export function unmountFileSystem(target: string): void {
   const MNT_DETACH = 2
   checked(c.umount2(target, MNT_DETACH), `unmount ${target}`)
 }
+
+/** Calls back on the event loop whenever a descriptor can be read. @returns a function that ends it */
+export function watchReadable(fd: number, callback: () => void): () => void {
+  const handle = koffi.node.poll(fd, {readable: true}, callback)
+  return () => handle.close()
+}
