@@ -12,6 +12,12 @@ export interface BtfMember {
   readonly bitSize: number
 }
 
+interface BtfComposite {
+  readonly name: string
+  readonly size: number
+  readonly members: readonly BtfMember[]
+}
+
 export type BtfType =
   | {readonly kind: 'void'}
   | {
@@ -23,12 +29,8 @@ export type BtfType =
     }
   | {readonly kind: 'ptr'; readonly type: number}
   | {readonly kind: 'array'; readonly type: number; readonly length: number}
-  | {
-      readonly kind: 'struct' | 'union'
-      readonly name: string
-      readonly size: number
-      readonly members: readonly BtfMember[]
-    }
+  | ({readonly kind: 'struct'} & BtfComposite)
+  | ({readonly kind: 'union'} & BtfComposite)
   | {
       readonly kind: 'enum'
       readonly name: string

@@ -5,9 +5,15 @@ export interface ElfObject {
   section(name: string): Uint8Array | undefined
   /** where a symbol lies, undefined when there is none of that name */
   symbol(name: string): ElfSymbol | undefined
+  /** all symbols that lie in a section, in the table's order */
+  symbols(): ElfSymbol[]
 }
 
 export interface ElfSymbol {
+  readonly name: string
+  readonly kind: 'function' | 'object' | 'other'
+  /** visible outside its source file */
+  readonly global: boolean
   readonly section: string
   /** bytes from the start of its section */
   readonly offset: number
@@ -33,26 +39,35 @@ export function readElf(file: Uint8Array): ElfObject {
   if (view.getUint8(4) !== 2 || view.getUint8(5) !== 1) throw new Error('not 64-bit little-endian')
   const sections = readSections(file, view)
 
+  let symbols: ElfSymbol[] | undefined
+  const all = () => (symbols ??= readSymbols(sections))
   return {
     section: (name) => sections.find((section) => section.name === name)?.bytes,
-    symbol(name) {
-      const table = sections.find((section) => section.type === SHT_SYMTAB)
-      const strings = table && sections[table.link]
-      if (!table || !strings) return undefined
-      const symbols = viewOf(table.bytes)
-      for (let at = 0; at + symbolBytes <= symbols.byteLength; at += symbolBytes) {
-        if (readString(strings.bytes, symbols.getUint32(at, true)) !== name) continue
-        const section = sections[symbols.getUint16(at + 6, true)]
-        if (!section) return undefined
-        return {
-          section: section.name,
-          offset: Number(symbols.getBigUint64(at + 8, true)),
-          size: Number(symbols.getBigUint64(at + 16, true)),
-        }
-      }
-      return undefined
-    },
+    symbol: (name) => all().find((symbol) => symbol.name === name),
+    symbols: all,
   }
+}
+
+function readSymbols(sections: readonly Section[]): ElfSymbol[] {
+  const table = sections.find((section) => section.type === SHT_SYMTAB)
+  const strings = table && sections[table.link]
+  if (!table || !strings) return []
+  const view = viewOf(table.bytes)
+  const found: ElfSymbol[] = []
+  for (let at = 0; at + symbolBytes <= view.byteLength; at += symbolBytes) {
+    const section = sections[view.getUint16(at + 6, true)]
+    const info = view.getUint8(at + 4)
+    if (!section) continue
+    found.push({
+      name: readString(strings.bytes, view.getUint32(at, true)),
+      kind: (info & 0xf) === 2 ? 'function' : (info & 0xf) === 1 ? 'object' : 'other',
+      global: info >>> 4 === 1,
+      section: section.name,
+      offset: Number(view.getBigUint64(at + 8, true)),
+      size: Number(view.getBigUint64(at + 16, true)),
+    })
+  }
+  return found
 }
 
 function readSections(file: Uint8Array, view: DataView): Section[] {
