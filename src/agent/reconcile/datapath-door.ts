@@ -1,0 +1,49 @@
+/**
+ * What the agent asks of the datapath, in the agent's own words. src/agent/reconcile/loaded-datapath.ts answers with
+ * the kernel's maps and links; stories answer with plain tables.
+ */
+import type {Cidr} from '../../model/cidr.ts'
+import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
+
+/** Numbers of the rule sets that judge an endpoint's packets. */
+export interface EndpointSets {
+  readonly ingress: number
+  readonly egress: number
+}
+
+export interface EndpointMap {
+  /** Slots that hold an endpoint or remember how many they have had. */
+  read(): readonly {readonly slot: number; readonly generation: number; readonly ifindex: number}[]
+  put(row: EndpointRow, sets: EndpointSets): void
+  /** Nothing passes any more; the generation stays known. */
+  close(slot: number, generation: number): void
+}
+
+export interface AddressMaps {
+  /** Addresses and prefixes that are in the maps. */
+  read(): Iterable<Cidr>
+  /** @returns whether anything changed */
+  put(row: AddressRow): boolean
+  /** @returns whether it was there */
+  remove(cidr: Cidr): boolean
+  /** Makes every flow's verdict be computed again. After the maps have changed. */
+  moveEpoch(): void
+}
+
+export interface DeviceMap {
+  read(): readonly number[]
+  put(row: DeviceRow): void
+  remove(ifindex: number): void
+}
+
+export interface Programs {
+  /** Puts the pod programs on the node's end of a pod's device. Before it is up. Again is fine. */
+  attachPod(ifindex: number): void
+  /** Puts the netdev programs on a device of the node. */
+  attachDevice(ifindex: number): void
+  attachOverlay(ifindex: number): void
+  /** Takes ours away and forgets its pins; a device that is gone, too. */
+  detach(ifindex: number): void
+  /** Devices for which there are pins. */
+  attached(): readonly number[]
+}
