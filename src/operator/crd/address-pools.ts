@@ -1,6 +1,6 @@
 /** Kinds that hand out or group addresses. */
 import {ageColumn, type Kind} from './kind.ts'
-import {boolean, describe, immutable, integer, list, object, oneWordOf, required, rules, string} from './schema.ts'
+import {boolean, describe, list, object, oneWordOf, required, rules, string} from './schema.ts'
 import {cidr, conditions, ipAddress, labelSelector} from './shared.ts'
 
 export const ciliumCidrGroup: Kind = {
@@ -62,37 +62,6 @@ export const ciliumLoadBalancerIpPool: Kind = {
       }),
     ),
     status: object({conditions}),
-  }),
-}
-
-const podPool = (maxMask: number) =>
-  object({
-    cidrs: required(list(cidr, {minItems: 1})),
-    maskSize: required(integer({minimum: 1, maximum: maxMask, ...immutable})),
-  })
-
-export const ciliumPodIpPool: Kind = {
-  kind: 'CiliumPodIPPool',
-  singular: 'ciliumpodippool',
-  plural: 'ciliumpodippools',
-  shortNames: ['cpip'],
-  scope: 'Cluster',
-  categories: ['cilium'],
-  versions: [{name: 'v2alpha1'}],
-  hasStatus: false,
-  columns: [],
-  description: 'Addresses for pods when nodes draw them from several pools (ipam: multi-pool).',
-  schema: object({
-    spec: required(
-      object({
-        ipv4: podPool(32),
-        ipv6: podPool(128),
-        allowFirstIP: boolean({default: false, ...immutable}),
-        allowLastIP: boolean({default: false, ...immutable}),
-        podSelector: labelSelector,
-        namespaceSelector: labelSelector,
-      }),
-    ),
   }),
 }
 

@@ -1,10 +1,5 @@
-import {
-  ciliumCidrGroup,
-  ciliumL2AnnouncementPolicy,
-  ciliumLoadBalancerIpPool,
-  ciliumPodIpPool,
-} from './address-pools.ts'
-import {ciliumEndpoint, ciliumEndpointSlice, ciliumIdentity} from './endpoint.ts'
+import {ciliumCidrGroup, ciliumL2AnnouncementPolicy, ciliumLoadBalancerIpPool} from './address-pools.ts'
+import {ciliumEndpoint, ciliumIdentity} from './endpoint.ts'
 import type {Kind} from './kind.ts'
 import {ciliumLocalRedirectPolicy} from './local-redirect.ts'
 import {ciliumNode, ciliumNodeConfig} from './node.ts'
@@ -15,7 +10,6 @@ export const allKinds: readonly Kind[] = [
   ciliumCidrGroup,
   ciliumClusterwideNetworkPolicy,
   ciliumEndpoint,
-  ciliumEndpointSlice,
   ciliumIdentity,
   ciliumL2AnnouncementPolicy,
   ciliumLoadBalancerIpPool,
@@ -23,5 +17,4 @@ export const allKinds: readonly Kind[] = [
   ciliumNetworkPolicy,
   ciliumNode,
   ciliumNodeConfig,
-  ciliumPodIpPool,
 ]

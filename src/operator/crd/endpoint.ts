@@ -92,35 +92,6 @@ export const ciliumEndpoint: Kind = {
   schema: object({status}),
 }
 
-export const ciliumEndpointSlice: Kind = {
-  kind: 'CiliumEndpointSlice',
-  singular: 'ciliumendpointslice',
-  plural: 'ciliumendpointslices',
-  shortNames: ['ces'],
-  scope: 'Cluster',
-  categories: ['cilium'],
-  versions: [{name: 'v2alpha1'}],
-  hasStatus: false,
-  columns: [],
-  description: 'Many endpoints of one namespace in one object.',
-  schema: object({
-    namespace: string(),
-    endpoints: required(
-      list(
-        object({
-          name: string(),
-          id: int64(),
-          'pod-uid': string(),
-          networking: endpointNetworking,
-          encryption,
-          'named-ports': list(namedPort),
-          'service-account': string(),
-        }),
-      ),
-    ),
-  }),
-}
-
 export const ciliumIdentity: Kind = {
   kind: 'CiliumIdentity',
   singular: 'ciliumidentity',

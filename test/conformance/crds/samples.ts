@@ -45,8 +45,6 @@ const identity = cluster('ciliumidentities', 'CiliumIdentity')
 const cidrGroup = cluster('ciliumcidrgroups', 'CiliumCIDRGroup')
 const pool = cluster('ciliumloadbalancerippools', 'CiliumLoadBalancerIPPool')
 const announcement = cluster('ciliuml2announcementpolicies', 'CiliumL2AnnouncementPolicy', 'v2alpha1')
-const podPool = cluster('ciliumpodippools', 'CiliumPodIPPool', 'v2alpha1')
-const slice = cluster('ciliumendpointslices', 'CiliumEndpointSlice', 'v2alpha1')
 
 const namespaced = (plural: string, kind: string) => (says: string, content: object) => ({
   says,
@@ -186,11 +184,6 @@ export const goodSamples: readonly Sample[] = [
   nodeConfig('settings of some nodes', {
     spec: {defaults: {debug: 'true'}, nodeSelector: {matchLabels: {debug: 'on'}}},
   }),
-  podPool('a pool for pods', {spec: {ipv4: {cidrs: ['10.9.0.0/16'], maskSize: 24}}}),
-  slice('endpoints of a namespace', {
-    namespace: 'default',
-    endpoints: [{name: 'web-1', id: 12345, networking: {addressing: [{ipv4: '10.0.1.7'}]}}],
-  }),
 ]
 
 export const badSamples: readonly BadSample[] = [
@@ -328,8 +321,4 @@ export const badSamples: readonly BadSample[] = [
     refusedWith: 'spec.redirectFrontend.addressMatcher.toPorts[0].port',
   },
   {...nodeConfig('no selector', {spec: {defaults: {}}}), refusedWith: 'spec.nodeSelector: Required value'},
-  {
-    ...podPool('a mask wider than the family', {spec: {ipv4: {cidrs: ['10.9.0.0/16'], maskSize: 33}}}),
-    refusedWith: 'spec.ipv4.maskSize',
-  },
 ]
