@@ -43,6 +43,14 @@ export const codes = declareErrors({
     what: 'kernel setting {name} could not be set to {value}: {detail}',
     advice: 'the agent needs write access to {path} (privileged, or the host proc mounted with procfs=/host/proc)',
   },
+  ROUTE_NODE_UNREACHABLE: {
+    what: 'no direct route to {destination}: {owner} at {gateway} is not on the same link as this node',
+    advice: 'set directRoutingSkipUnreachable=true and let your network route it, or use routingMode=tunnel',
+  },
+  ROUTE_DEVICE_MISSING: {
+    what: 'no route to {destination}: device {device} is not there',
+    advice: 'the agent tries again; it makes its devices when it starts',
+  },
   BPF_UNSUPPORTED: {
     what: 'this kernel cannot run our eBPF programs: {detail}',
     advice: 'Linux 6.1 or newer with BPF, BTF, tc and cgroup v2 is needed; see docs/reference/requirements',

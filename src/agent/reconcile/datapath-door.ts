@@ -14,6 +14,8 @@ export interface EndpointSets {
 export interface EndpointMap {
   /** Slots that hold an endpoint or remember how many they have had. */
   read(): readonly {readonly slot: number; readonly generation: number; readonly ifindex: number}[]
+  /** What a slot holds. */
+  get(slot: number): {readonly generation: number; readonly ifindex: number} | undefined
   put(row: EndpointRow, sets: EndpointSets): void
   /** Nothing passes any more; the generation stays known. */
   close(slot: number, generation: number): void
