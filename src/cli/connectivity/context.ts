@@ -1,0 +1,75 @@
+/** Finds what there is to test with: pods by role, nodes, services, agents. */
+import type {Features} from './features.ts'
+import type {ConnectivityOptions, ExternalTargets, Family} from './options.ts'
+import type {EchoPeer, Peer, TestContext} from './test.ts'
+import type {NodeObject, PodObject, ServiceObject, TestCluster} from './test-cluster.ts'
+import {echoPort, hostPortOf, plannedWorkloads, type Role} from './workloads/objects.ts'
+
+export interface ContextSources {
+  readonly namespace: string
+  /** counted from 1 */
+  readonly number: number
+  readonly options: ConnectivityOptions
+  readonly features: Features
+  readonly external: ExternalTargets
+  readonly families: readonly Family[]
+  readonly nodes: readonly NodeObject[]
+  readonly agents: readonly Peer[]
+  readonly outside: Peer | undefined
+  readonly outsideMissing: string
+  readonly signal: AbortSignal
+}
+
+export async function findContext(cluster: TestCluster, sources: ContextSources): Promise<TestContext> {
+  const {namespace, features, number} = sources
+  const pods = await cluster.list<PodObject>({apiVersion: 'v1', kind: 'Pod'}, {namespace})
+  const services = await cluster.list<ServiceObject>({apiVersion: 'v1', kind: 'Service'}, {namespace})
+  const planned = plannedWorkloads({features})
+  const ofRole = (role: Role) =>
+    planned
+      .filter((workload) => workload.role === role)
+      .flatMap(({name}) => pods.filter((pod) => isUsable(pod) && pod.metadata.labels?.['name'] === name))
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  const foreign = ofRole('foreign-host').map((pod) => podPeer(cluster, pod))
+  return {
+    namespace,
+    options: sources.options,
+    features,
+    external: sources.external,
+    families: sources.families,
+    clients: ofRole('client').map((pod) => podPeer(cluster, pod)),
+    echoes: ofRole('echo').map(
+      (pod): EchoPeer => ({
+        ...podPeer(cluster, pod),
+        httpPort: echoPort,
+        service: pod.metadata.labels?.['name'] ?? '',
+        ...(features.hostPort ? {hostPort: hostPortOf(number)} : {}),
+      }),
+    ),
+    hosts: ofRole('host').map((pod) => podPeer(cluster, pod)),
+    nodes: sources.nodes,
+    services: services.filter(({metadata}) => metadata.name.startsWith('echo-')),
+    agents: sources.agents,
+    outside: sources.outside ?? foreign[0],
+    outsideMissing: sources.outsideMissing,
+    signal: sources.signal,
+  }
+}
+
+function isUsable({metadata, status}: PodObject): boolean {
+  return status.phase === 'Running' && metadata.deletionTimestamp === undefined
+}
+
+/** A pod as somebody who can send; commands run in its first container unless another is named. */
+export function podPeer(cluster: TestCluster, pod: PodObject, container?: string): Peer {
+  const {name, namespace} = pod.metadata
+  const addresses: Partial<Record<Family, string>> = {}
+  for (const {ip} of pod.status.podIPs ?? []) addresses[ip.includes(':') ? 'ipv6' : 'ipv4'] ??= ip
+  return {
+    name: `${namespace}/${name}`,
+    addresses,
+    ...(pod.spec.nodeName === undefined ? {} : {node: pod.spec.nodeName}),
+    exec: (command, options) =>
+      cluster.exec({namespace, name, container: container ?? pod.spec.containers[0]!.name}, command, options),
+  }
+}

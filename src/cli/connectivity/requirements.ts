@@ -1,0 +1,27 @@
+import type {Requirement} from './test.ts'
+
+export const needsTwoNodes: Requirement = ({features, echoes, clients}) =>
+  features.singleNode || new Set([...echoes, ...clients].map(({node}) => node)).size < 2
+    ? 'needs pods on two nodes'
+    : undefined
+
+export const needsServices: Requirement = ({features}) =>
+  features.services === undefined
+    ? 'nobody translates service addresses: kube-proxy replacement is off and there is no kube-proxy'
+    : undefined
+
+export const needsNodePort: Requirement = ({features, options}) => {
+  if (!features.nodePort) return 'nobody serves node ports: kube-proxy replacement is off and there is no kube-proxy'
+  return options.serviceType === 'ClusterIP' ? 'services have no node port with --service-type ClusterIP' : undefined
+}
+
+export const needsHostPort: Requirement = ({features, echoes}) =>
+  !features.hostPort || echoes.every(({hostPort}) => hostPort === undefined)
+    ? 'nobody serves host ports: kube-proxy replacement is off and there is no portmap chaining'
+    : undefined
+
+export const needsHealth: Requirement = ({features}) =>
+  features.health ? undefined : 'health checking is switched off in the agents'
+
+export const needsOutside: Requirement = ({outside, outsideMissing}) =>
+  outside === undefined ? outsideMissing : undefined

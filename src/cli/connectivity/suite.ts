@@ -1,0 +1,17 @@
+import type {ConnectivityTest} from './test.ts'
+import {health} from './tests/health.ts'
+import {noPolicies} from './tests/no-policies.ts'
+import {noPoliciesExtra} from './tests/no-policies-extra.ts'
+import {noPoliciesFromOutside} from './tests/no-policies-from-outside.ts'
+import {podToItselfViaServiceTest} from './tests/pod-to-itself-via-service.ts'
+import {podToPodNoFragTest} from './tests/pod-to-pod-no-frag.ts'
+
+/** All tests, in the order they run. */
+export const suite: readonly ConnectivityTest[] = [
+  noPolicies,
+  noPoliciesExtra,
+  noPoliciesFromOutside,
+  podToItselfViaServiceTest,
+  podToPodNoFragTest,
+  health,
+]
