@@ -69,6 +69,7 @@ export async function startKubernetesApi(): Promise<KubernetesApi> {
     '--service-account-issuer=https://kubernetes.default.svc',
     `--token-auth-file=${folder}/tokens.csv`,
     '--authorization-mode=RBAC',
+    '--allow-privileged=true',
     '--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112',
     '--disable-admission-plugins=ServiceAccount',
     '--endpoint-reconciler-type=none',
