@@ -42,7 +42,7 @@
   {{- end -}}
 {{- end -}}
 {{- if $wrong -}}
-  {{- fail (join "\n" $wrong) -}}
+  {{- fail (join "; " $wrong) -}}
 {{- end -}}
 {{- end -}}
 

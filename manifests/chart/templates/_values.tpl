@@ -96,7 +96,7 @@
   {{- end -}}
 {{- end -}}
 {{- if $refused -}}
-  {{- fail (join "\n" $refused) -}}
+  {{- fail (join "; " $refused) -}}
 {{- end -}}
 {{- end -}}
 

@@ -18,7 +18,7 @@ export const {
   },
   TEMPLATE_FAILED: {what: 'template {at}: {detail}', advice: 'correct the template or the values it is given'},
   VALUES_REFUSED: {what: '{detail}', advice: 'change the values; docs/reference/values.md lists them all'},
-  VALUES_INVALID: {what: 'values are not valid\n{detail}', advice: 'docs/reference/values.md lists all values'},
+  VALUES_INVALID: {what: 'values are not valid: {detail}', advice: 'docs/reference/values.md lists all values'},
   VALUES_CONTRADICT: {
     what: '{old} (today: {today}) contradicts {path}={value}',
     advice: 'give only one of them, in the spelling of today',

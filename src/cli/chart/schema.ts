@@ -15,7 +15,7 @@ interface Schema {
 
 /**
  * @param values defaults and the user's, merged
- * @throws VALUES_INVALID with a line for each finding
+ * @throws VALUES_INVALID with all findings
  */
 export function checkSchema(chart: Chart, values: Tree): void {
   if (chart.schema === undefined) return
@@ -28,7 +28,7 @@ export function checkSchema(chart: Chart, values: Tree): void {
   const mistyped = new Set(errors.filter(({keyword}) => keyword === 'type').map(({instancePath}) => instancePath))
   const relevant = errors.filter(({keyword, instancePath}) => keyword === 'type' || !mistyped.has(instancePath))
   const findings = new Set(relevant.map((error) => explain(error, values, schema)).filter((one) => one !== ''))
-  fail(VALUES_INVALID, {detail: [...findings].map((one) => `  ${one}`).join('\n')})
+  fail(VALUES_INVALID, {detail: [...findings].join('; ')})
 }
 
 function explain(error: ErrorObject, values: Tree, schema: Schema): string {
