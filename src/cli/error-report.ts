@@ -70,7 +70,8 @@ interface ParseFailure extends Error {
 function toCiliumError(thrown: unknown): CiliumError {
   if (thrown instanceof CiliumError || !(thrown instanceof Error)) return CiliumError.from(thrown)
   const failure = thrown as ParseFailure
-  if (failure.parse === undefined) return CiliumError.from(thrown)
+  // what the parser of words throws carries one of these
+  if (failure.parse === undefined && failure.oclif === undefined) return CiliumError.from(thrown)
   const typed = failure.flags?.[0]
   if (failure.constructor.name === 'NonExistentFlagsError' && typed !== undefined) {
     const known = Object.entries(failure.parse.input?.flags ?? {})

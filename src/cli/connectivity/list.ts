@@ -7,7 +7,7 @@ import {suite} from './suite.ts'
 export function testList({tests}: Pick<ConnectivityOptions, 'tests'>): string {
   const rows = selectTests(suite, tests).flatMap(({name, summary, scenarios}) => [
     [name, summary],
-    ...scenarios.map((scenario) => [`  /${scenario.name}`]),
+    ...scenarios.map((scenario) => [`  /${scenario.name}`, '']),
   ])
-  return table(rows, {gap: 3})
+  return table(rows, {gap: 3}).replace(/ +$/gm, '')
 }
