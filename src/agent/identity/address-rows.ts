@@ -11,8 +11,6 @@ export interface AddressPlan {
   readonly tunnel: boolean
   /** which address of a node tunnels go to */
   readonly underlay: 4 | 6
-  readonly masqueradeIpv4: boolean
-  readonly masqueradeIpv6: boolean
   /** reached as they are */
   readonly nativeCidrs: readonly Cidr[]
 }
@@ -56,7 +54,7 @@ export function nodeRows(node: NodeRow, plan: AddressPlan): AddressRow[] {
     // pods' sources mean nothing to the underlay when it carries a tunnel
     row(Cidr.host(ip), 'node', owner, reservedIdentities['remote-node'], {
       remoteNode: true,
-      ...(plan.tunnel ? {masquerade: masquerades(ip, plan)} : {native: true}),
+      native: !plan.tunnel,
     }),
   )
   if (plan.tunnel && tunnel === undefined) return rows.filter(({cidr}) => enabled(cidr.network, plan))
@@ -79,24 +77,16 @@ export function remoteEndpointRows(endpoint: RemoteEndpointRow, plan: AddressPla
     .map((ip) => row(Cidr.host(ip), 'remote-endpoint', `pod/${namespace}/${name}`, identity, way))
 }
 
-/** Everything else: outside, and inside the native ranges reached without masquerade. */
+/** Everything else: outside (masqueraded, where that is on), and the native ranges that are reached as they are. */
 export function clusterRows(plan: AddressPlan): AddressRow[] {
   const dualStack = plan.ipv4 && plan.ipv6
   const outside = [Cidr.of('0.0.0.0/0'), Cidr.of('::/0')]
     .filter((cidr) => enabled(cidr.network, plan))
-    .map((cidr) =>
-      row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {
-        masquerade: masquerades(cidr.network, plan),
-      }),
-    )
+    .map((cidr) => row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {}))
   const native = plan.nativeCidrs
     .filter((cidr) => enabled(cidr.network, plan) && cidr.length > 0)
     .map((cidr) => row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {native: true}))
   return [...outside, ...native]
-}
-
-function masquerades(ip: Ip, plan: AddressPlan): boolean {
-  return ip.family === 4 ? plan.masqueradeIpv4 : plan.masqueradeIpv6
 }
 
 function enabled(ip: Ip, plan: AddressPlan): boolean {
@@ -124,7 +114,6 @@ function row(
     localHost: more.localHost ?? false,
     remoteNode: more.remoteNode ?? false,
     native: more.native ?? false,
-    masquerade: more.masquerade ?? false,
     tunnel: more.tunnel,
   }
 }

@@ -46,6 +46,4 @@ export interface Programs {
   attachOverlay(ifindex: number): void
   /** Takes ours away and forgets its pins; a device that is gone, too. */
   detach(ifindex: number): void
-  /** Devices for which there are pins. */
-  attached(): readonly number[]
 }

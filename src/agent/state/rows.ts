@@ -95,8 +95,6 @@ export interface AddressRow {
   readonly remoteNode: boolean
   /** reached as it is: no tunnel, no masquerade */
   readonly native: boolean
-  /** outside: leaves with the node's address */
-  readonly masquerade: boolean
   /** underlay address of the node it lives on, when a tunnel goes there */
   readonly tunnel: Ip | undefined
 }

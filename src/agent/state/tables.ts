@@ -121,7 +121,6 @@ function sameAddress(a: AddressRow, b: AddressRow): boolean {
     a.localHost === b.localHost &&
     a.remoteNode === b.remoteNode &&
     a.native === b.native &&
-    a.masquerade === b.masquerade &&
     String(a.tunnel) === String(b.tunnel)
   )
 }

@@ -15,7 +15,6 @@ function claim(owner: string, source: AddressSource, address: string, number = 1
     localHost: false,
     remoteNode: false,
     native: false,
-    masquerade: false,
     tunnel: undefined,
   }
 }

@@ -19,8 +19,6 @@ const tunnel: AddressPlan = {
   ipv6: true,
   tunnel: true,
   underlay: 4,
-  masqueradeIpv4: true,
-  masqueradeIpv6: true,
   nativeCidrs: [],
 }
 const native: AddressPlan = {...tunnel, tunnel: false, nativeCidrs: [Cidr.of('10.0.0.0/8'), Cidr.of('fd00::/16')]}
@@ -45,7 +43,6 @@ function lines(rows: readonly AddressRow[]): string[] {
       row.localHost ? 'host' : '',
       row.remoteNode ? 'node' : '',
       row.native ? 'native' : '',
-      row.masquerade ? 'masquerade' : '',
       row.tunnel === undefined ? '' : `via ${row.tunnel}`,
       row.endpoint === undefined ? '' : `slot ${row.endpoint.slot}.${row.endpoint.generation}`,
     ]
@@ -57,8 +54,8 @@ function lines(rows: readonly AddressRow[]): string[] {
 describe('another node', () => {
   test('with a tunnel: its pods go through it, both families over one underlay; its own addresses never', () => {
     expect(lines(nodeRows(worker, tunnel))).toEqual([
-      '192.0.2.2/32 6 node masquerade',
-      '2001:db8::2/128 6 node masquerade',
+      '192.0.2.2/32 6 node',
+      '2001:db8::2/128 6 node',
       '10.0.2.1/32 6 node via 192.0.2.2',
       'fd00:2::1/128 6 node via 192.0.2.2',
       '10.0.2.2/32 4 via 192.0.2.2',
@@ -84,7 +81,7 @@ describe('another node', () => {
   test('with a tunnel but without an address of the underlay its pods are not known, rather than sent in the clear', () => {
     const rows = nodeRows({...worker, internalIps: [Ip.of('2001:db8::2')]}, tunnel)
 
-    expect(lines(rows)).toEqual(['2001:db8::2/128 6 node masquerade'])
+    expect(lines(rows)).toEqual(['2001:db8::2/128 6 node'])
   })
 
   test('a family that is off is left out', () => {
@@ -119,14 +116,9 @@ test('a pod of this node points at its slot; without an identity it is init', ()
 })
 
 test('what nobody claims is outside, one identity a family in dual stack', () => {
-  expect(lines(clusterRows(tunnel))).toEqual(['0.0.0.0/0 9 masquerade', '::/0 10 masquerade'])
-  expect(lines(clusterRows({...tunnel, ipv6: false}))).toEqual(['0.0.0.0/0 2 masquerade'])
-  expect(lines(clusterRows({...native, masqueradeIpv6: false}))).toEqual([
-    '0.0.0.0/0 9 masquerade',
-    '::/0 10',
-    '10.0.0.0/8 9 native',
-    'fd00::/16 10 native',
-  ])
+  expect(lines(clusterRows(tunnel))).toEqual(['0.0.0.0/0 9', '::/0 10'])
+  expect(lines(clusterRows({...tunnel, ipv6: false}))).toEqual(['0.0.0.0/0 2'])
+  expect(lines(clusterRows(native))).toEqual(['0.0.0.0/0 9', '::/0 10', '10.0.0.0/8 9 native', 'fd00::/16 10 native'])
 })
 
 test('the node owns its addresses and its pod range', () => {

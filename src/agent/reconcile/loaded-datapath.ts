@@ -1,0 +1,178 @@
+/** Answers the agent's wishes with the maps and hooks of a loaded generation. */
+import type {Attachments} from '../../datapath/attach.ts'
+import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
+import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from '../../datapath/gen/types.ts'
+import type {Generation} from '../../datapath/generation.ts'
+import type {AddressMap} from '../../datapath/maps/addresses.ts'
+import {openAddresses, openDevices, openEndpoints, openEpoch} from '../../datapath/maps/open.ts'
+import type {BpfMap} from '../../kernel/bpf/map.ts'
+import type {Cidr} from '../../model/cidr.ts'
+import {identity} from '../../model/identity.ts'
+import {Ip} from '../../model/ip.ts'
+import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
+import type {AddressMaps, DeviceMap, EndpointMap, EndpointSets, Programs} from './datapath-door.ts'
+
+const noAddress = new Uint8Array(16)
+
+export class LoadedDatapath {
+  readonly generation: Generation
+  readonly attachments: Attachments
+  readonly endpoints: EndpointMap
+  readonly addresses: AddressMaps
+  readonly devices: DeviceMap
+  readonly programs: Programs
+  private readonly closes: (() => void)[]
+
+  constructor(generation: Generation, attachments: Attachments) {
+    this.generation = generation
+    this.attachments = attachments
+    const open = (name: string) => generation.map(name)
+    const endpoints = openEndpoints(open)
+    const addresses = openAddresses(open)
+    const devices = openDevices(open)
+    const epoch = openEpoch(open)
+    this.closes = [endpoints, addresses, devices, epoch].map((map) => () => map.close())
+    this.endpoints = endpointMap(endpoints)
+    this.addresses = addressMaps(addresses, epoch)
+    this.devices = deviceMap(devices)
+    this.programs = hooks(generation, attachments)
+  }
+
+  close(): void {
+    for (const close of this.closes) close()
+    this.generation.close()
+  }
+}
+
+function endpointMap(map: BpfMap<number, Endpoint>): EndpointMap {
+  return {
+    read() {
+      const found: {slot: number; generation: number; ifindex: number}[] = []
+      for (const [slot, {generation, ifindex}] of map.entries()) {
+        if (slot !== 0 && generation !== 0) found.push({slot, generation, ifindex})
+      }
+      return found
+    },
+    get: (slot) => map.get(slot),
+    put: (row, sets) => map.put(row.id, endpointValue(row, sets)),
+    close: (slot, generation) => map.put(slot, {...endpointZero, generation}),
+  }
+}
+
+function endpointValue(row: EndpointRow, sets: EndpointSets): Endpoint {
+  return {
+    ifindex: row.ifindex,
+    identity: row.identity ?? 0,
+    id: row.id,
+    generation: row.generation,
+    flags: 0,
+    egressSet: sets.egress,
+    ingressSet: sets.ingress,
+    v4: row.ipv4?.toMappedBytes() ?? noAddress,
+    v6: row.ipv6?.toMappedBytes() ?? noAddress,
+    mac: row.mac.toBytes(),
+    nodeMac: row.hostMac.toBytes(),
+  }
+}
+
+function addressMaps(map: AddressMap, epoch: BpfMap<number, number>): AddressMaps {
+  return {
+    *read() {
+      for (const [cidr] of map.entries()) yield cidr
+    },
+    put(row) {
+      const value = addressValue(row)
+      const present = map.get(row.cidr)
+      if (present !== undefined && sameAddress(present, value)) return false
+      map.put(row.cidr, value)
+      return true
+    },
+    remove: (cidr: Cidr) => map.delete(cidr),
+    moveEpoch: () => epoch.put(0, ((epoch.get(0) ?? 0) + 1) >>> 0),
+  }
+}
+
+function addressValue(row: AddressRow): Address {
+  return {
+    identity: row.identity,
+    cidrClass: 0,
+    endpoint: row.endpoint === undefined ? 0 : (row.endpoint.slot | (row.endpoint.generation << 16)) >>> 0,
+    flags:
+      (row.localHost ? addressFlags.ADDRESS_LOCAL_HOST : 0) |
+      (row.remoteNode ? addressFlags.ADDRESS_REMOTE_NODE : 0) |
+      (row.native ? addressFlags.ADDRESS_NATIVE : 0),
+    tunnel: row.tunnel?.toMappedBytes() ?? noAddress,
+  }
+}
+
+function sameAddress(a: Address, b: Address): boolean {
+  return (
+    a.identity === b.identity &&
+    a.cidrClass === b.cidrClass &&
+    a.endpoint === b.endpoint &&
+    a.flags === b.flags &&
+    a.tunnel.every((byte, i) => byte === b.tunnel[i])
+  )
+}
+
+/** The rows that a map held when the agent started: what is believed until somebody knows better. */
+export function restoredAddresses(map: AddressMap): AddressRow[] {
+  const rows: AddressRow[] = []
+  for (const [cidr, value] of map.entries()) {
+    // local endpoints are restored from their own records
+    if (value.endpoint !== 0) continue
+    const tunnel = value.tunnel.some((byte) => byte !== 0) ? Ip.fromBytes(value.tunnel) : undefined
+    rows.push({
+      cidr,
+      source: 'restored',
+      owner: 'restored',
+      identity: identity(value.identity),
+      endpoint: undefined,
+      localHost: (value.flags & addressFlags.ADDRESS_LOCAL_HOST) !== 0,
+      remoteNode: (value.flags & addressFlags.ADDRESS_REMOTE_NODE) !== 0,
+      native: (value.flags & addressFlags.ADDRESS_NATIVE) !== 0,
+      tunnel,
+    })
+  }
+  return rows
+}
+
+function deviceMap(map: BpfMap<number, Device>): DeviceMap {
+  return {
+    read: () => [...map.entries()].map(([ifindex]) => ifindex),
+    put: (row) => map.put(row.ifindex, deviceValue(row)),
+    remove: (ifindex) => {
+      map.delete(ifindex)
+    },
+  }
+}
+
+/** The source of masqueraded traffic: the first global address of the device, one a family. */
+function deviceValue(row: DeviceRow): Device {
+  const source = (family: 4 | 6) =>
+    row.addresses.find(({network}) => network.family === family && !network.isLinkLocal)?.network.toMappedBytes()
+  return {
+    ...deviceZero,
+    v4: source(4) ?? noAddress,
+    v6: source(6) ?? noAddress,
+    mac: row.mac?.toBytes() ?? deviceZero.mac,
+    flags: (row.masquerade ? deviceFlags.DEVICE_MASQUERADE : 0) | (row.mac === undefined ? deviceFlags.DEVICE_L3 : 0),
+    mtu: row.mtu,
+  }
+}
+
+function hooks(generation: Generation, attachments: Attachments): Programs {
+  const attach = (ifindex: number, ingress: string, egress: string) => {
+    attachments.attach({ifindex, direction: 'ingress'}, generation.program(ingress))
+    attachments.attach({ifindex, direction: 'egress'}, generation.program(egress))
+  }
+  return {
+    attachPod: (ifindex) => attach(ifindex, 'cil_from_container', 'cil_to_container'),
+    attachDevice: (ifindex) => attach(ifindex, 'cil_from_netdev', 'cil_to_netdev'),
+    attachOverlay: (ifindex) => attach(ifindex, 'cil_from_overlay', 'cil_to_overlay'),
+    detach: (ifindex) => {
+      attachments.detach({ifindex, direction: 'ingress'})
+      attachments.detach({ifindex, direction: 'egress'})
+    },
+  }
+}
