@@ -17,7 +17,7 @@ export interface ApiNode {
 
 /** True when the API server says that it can serve. False when nobody answers. */
 export async function readyz(plan: LabPlan): Promise<boolean> {
-  return (await call(plan, 'GET', '/readyz'))?.status === 200
+  return (await call(plan, 'GET', '/readyz', {timeoutMs: 3000}))?.status === 200
 }
 
 /** Nodes as the cluster sees them, by name. @returns undefined when the API server does not answer */
@@ -39,7 +39,10 @@ export async function objectExists(plan: LabPlan, path: string): Promise<boolean
 /** Makes an object equal to this by server-side apply. @param path of the object itself */
 export async function applyObject(plan: LabPlan, path: string, object: unknown): Promise<void> {
   const where = `${path}?fieldManager=cilium-lab&force=true`
-  const answer = await call(plan, 'PATCH', where, JSON.stringify(object), 'application/apply-patch+yaml')
+  const answer = await call(plan, 'PATCH', where, {
+    body: JSON.stringify(object),
+    contentType: 'application/apply-patch+yaml',
+  })
   accepted(plan, `PATCH ${path}`, answer)
 }
 
@@ -79,13 +82,23 @@ function accepted(plan: LabPlan, what: string, answer: Answer | undefined): unkn
   return JSON.parse(answer.body)
 }
 
+/** A busy machine may keep an API server waiting for long; nobody at all is told by the connection. */
+const answerTimeoutMs = 30_000
+
+const unreachable: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+])
+
 /** @returns undefined when there is no connection: for a lab that is starting or stopped, an answer like any other */
 function call(
   plan: LabPlan,
   method: string,
   path: string,
-  body?: string,
-  contentType?: string,
+  {body, contentType, timeoutMs = answerTimeoutMs}: {body?: string; contentType?: string; timeoutMs?: number} = {},
 ): Promise<Answer | undefined> {
   const {ca, kubeconfig} = readAdmin(plan)
   const {user} = (parse(kubeconfig) as {users: [{user: Record<string, string>}]}).users[0]
@@ -101,7 +114,7 @@ function call(
         cert: decode('client-certificate-data'),
         key: decode('client-key-data'),
         agent: false,
-        timeout: 5000,
+        timeout: timeoutMs,
         headers: body === undefined ? {} : {'content-type': contentType, 'content-length': Buffer.byteLength(body)},
       },
       (response) => {
@@ -116,10 +129,8 @@ function call(
     )
     sent.on('timeout', () => sent.destroy())
     sent.on('error', (cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ECONNREFUSED' || cause.code === 'ECONNRESET' || cause.code === 'EHOSTUNREACH') {
-        return resolve(undefined)
-      }
-      reject(cause)
+      if (unreachable.has(cause.code)) resolve(undefined)
+      else reject(cause)
     })
     sent.end(body)
   })

@@ -1,7 +1,7 @@
 /** What a cluster without our product runs: Debian's ptp plugin with plain routes, and kube-proxy. For comparison. */
 import {cpSync, existsSync, mkdirSync, renameSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {startDaemon} from './daemon.ts'
+import {isRunning, startDaemon} from './daemon.ts'
 import {addPodRoutes} from './network.ts'
 import {inNode, nodeDaemon} from './node.ts'
 import {nodeFolders} from './node-config.ts'
@@ -60,5 +60,6 @@ export async function startKubeProxy(plan: LabPlan, node: LabNode, signal: Abort
     // the table of connections is the machine's
     '--conntrack-max-per-core=0',
   ])
-  await startDaemon(nodeDaemon(plan, node, 'kube-proxy'), argv, () => true, signal)
+  const id = nodeDaemon(plan, node, 'kube-proxy')
+  await startDaemon(id, argv, () => isRunning(id), signal)
 }

@@ -37,6 +37,26 @@ export function pauseBinary(): string {
   return join(cacheFolder(), 'pause-1', 'pause')
 }
 
+/**
+ * The Kubernetes version of ready binaries.
+ *
+ * @throws LAB_PREREQUISITE when there is no kubelet that runs
+ */
+export async function versionOf(binDir: string): Promise<string> {
+  const kubelet = join(binDir, 'kubelet')
+  if (!existsSync(kubelet)) {
+    fail(LAB_PREREQUISITE, {missing: `${binDir} has no kubelet`, advice: 'leave --bin-dir out to build Kubernetes'})
+  }
+  const printed = await runTool(kubelet, ['--version'])
+  return (
+    /v1\.\d+\.\d+/.exec(printed)?.[0] ??
+    fail(LAB_PREREQUISITE, {
+      missing: `${kubelet} prints no version: ${tail(printed)}`,
+      advice: 'give another --bin-dir',
+    })
+  )
+}
+
 /** One step per binary that is not there yet: "kubelet (2 of 6)". */
 export function buildSteps(choice: BinaryChoice): readonly Step[] {
   const folder = binariesFolder(choice)

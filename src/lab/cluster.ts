@@ -7,14 +7,15 @@ import {installPtp} from './baseline.ts'
 import {binariesFolder} from './binaries.ts'
 import {findCgroupMounts, labCgroupName} from './cgroup.ts'
 import * as controlPlane from './control-plane.ts'
+import {mustRun} from './daemon.ts'
 import {LAB_OPTION_INVALID} from './errors.ts'
 import {ensureLabImages} from './images.ts'
 import {takeLock} from './lock.ts'
 import {netnsPath} from './network.ts'
-import {haltNode, initPid} from './node.ts'
+import {haltNode, initPid, nodeDaemon} from './node.ts'
 import {startNode} from './node-start.ts'
 import {labPaths} from './paths.ts'
-import {type LabNode, type LabPlan, planNode} from './plan.ts'
+import {freeNodeNumber, type LabNode, type LabPlan, planNode} from './plan.ts'
 import {LabRecord} from './record.ts'
 import {nodeOf, readPlan, savePlan} from './state.ts'
 import {waitFor} from './wait.ts'
@@ -81,8 +82,7 @@ export async function addNode(name: string, nodeName: string, signal: AbortSigna
     if (plan.nodes.some((node) => node.name === nodeName)) {
       fail(LAB_OPTION_INVALID, {option: 'node name', value: nodeName, reason: 'the lab has a node of this name'})
     }
-    const number = Math.max(0, ...plan.nodes.map((node) => node.number)) + 1
-    const node = planNode(plan.index, plan.ipFamilies, nodeName, number)
+    const node = planNode(plan.index, plan.ipFamilies, nodeName, freeNodeNumber(plan.nodes))
     const grown = {...plan, nodes: [...plan.nodes, node]}
     savePlan(grown)
     await start(grown, node, record, signal)
@@ -118,6 +118,9 @@ export async function waitRegistered(
         const podCidrs = seen?.get(node.name)?.podCidrs ?? []
         return podCidrs.length === 0 ? [] : [[node.name, podCidrs] as const]
       })
+      // A name that is registered already says nothing about kubelet: it may be from before a restart.
+      for (const node of plan.nodes) mustRun(nodeDaemon(plan, node, 'kubelet'))
+      mustRun(controlPlane.controlPlaneDaemon(plan, 'kube-controller-manager'))
       const text = `${there.length} of ${plan.nodes.length}`
       if (text !== shown) say(text)
       shown = text

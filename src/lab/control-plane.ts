@@ -2,7 +2,7 @@
 import {mkdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {readyz} from './api-server.ts'
-import {type DaemonId, startDaemon, stopDaemon} from './daemon.ts'
+import {type DaemonId, isRunning, startDaemon, stopDaemon} from './daemon.ts'
 import {netnsPath} from './network.ts'
 import {labPaths} from './paths.ts'
 import {apiAddress, type LabPlan, nodeMask, places} from './plan.ts'
@@ -41,10 +41,11 @@ export async function stopApiServer(plan: LabPlan, signal: AbortSignal): Promise
 
 /** Controllers and scheduler: told apart from their start, they find the API server when it is there. */
 export async function startControllers(plan: LabPlan, binDir: string, signal: AbortSignal): Promise<void> {
-  const running = async () => true
+  const running = (process: ControlPlaneProcess) => async () => isRunning(controlPlaneDaemon(plan, process))
+  const [manager, scheduler] = ['kube-controller-manager', 'kube-scheduler'] as const
   await Promise.all([
-    start(plan, 'kube-controller-manager', controllerManagerCommand(plan, binDir), signal, running),
-    start(plan, 'kube-scheduler', schedulerCommand(plan, binDir), signal, running),
+    start(plan, manager, controllerManagerCommand(plan, binDir), signal, running(manager)),
+    start(plan, scheduler, schedulerCommand(plan, binDir), signal, running(scheduler)),
   ])
 }
 

@@ -1,8 +1,8 @@
 /** Long-running processes of a lab: detached from the command that starts them, each in a cgroup of its own. */
 import {spawn} from 'node:child_process'
-import {closeSync, mkdirSync, openSync, readFileSync, statSync} from 'node:fs'
+import {closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {CiliumError} from '../runtime/errors.ts'
+import {CiliumError, fail} from '../runtime/errors.ts'
 import {ensureProcessCgroup, isPopulated, killCgroup, processCgroup, processesOf} from './cgroup.ts'
 import {LAB_PROCESS_DIED} from './errors.ts'
 import {labPaths} from './paths.ts'
@@ -68,6 +68,14 @@ export async function startDaemon(
     },
     {signal, where: log},
   )
+}
+
+/** For waits that a dead process would make endless. @throws LAB_PROCESS_DIED with the end of its log */
+export function mustRun(id: DaemonId): void {
+  if (isRunning(id)) return
+  const log = daemonLog(id)
+  const detail = existsSync(log) ? tail(readFileSync(log, 'utf8')) : 'it was never started'
+  fail(LAB_PROCESS_DIED, {process: `${id.process} of ${id.place}`, detail, log})
 }
 
 /** Ends a process with all it has started (SIGKILL). Nothing when it does not run. */

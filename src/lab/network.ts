@@ -8,6 +8,7 @@ import {fail} from '../runtime/errors.ts'
 import {ensureProcessCgroup} from './cgroup.ts'
 import {LAB_NOT_OURS} from './errors.ts'
 import {
+  familyOf,
   hostNumbers,
   type LabFamily,
   type LabNode,
@@ -167,20 +168,21 @@ export async function removeNodeNetwork(plan: LabPlan, node: LabNode, signal: Ab
   }
 }
 
-/** Routes to every node's pods, in the fabric and on each node: what the ptp baseline needs, and we never do. */
+/** Routes to every node's pods, everywhere: what the ptp baseline needs, and our product never asks of a network. */
 export async function addPodRoutes(
   plan: LabPlan,
   podCidrs: ReadonlyMap<string, readonly string[]>,
   signal: AbortSignal,
 ): Promise<void> {
   const cgroup = workCgroup(plan)
-  for (const place of [places.fabric, ...plan.nodes.map((node) => node.name)]) {
+  for (const place of [places.fabric, places.outside, ...plan.nodes.map((node) => node.name)]) {
     const lines = plan.nodes
       .filter((node) => node.name !== place)
       .flatMap((node) =>
         (podCidrs.get(node.name) ?? []).map((cidr) => {
-          const via = node.addresses.find((address) => address.includes(':') === cidr.includes(':'))
-          return `route replace ${cidr} via ${via}`
+          const family = familyOf(cidr)
+          const viaNode = node.addresses[plan.ipFamilies.indexOf(family)]
+          return `route replace ${cidr} via ${place === places.outside ? outsideAddresses.gateway[family] : viaNode}`
         }),
       )
     await batch(cgroup, namespaceName(plan, place), lines, signal)

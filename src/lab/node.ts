@@ -73,7 +73,8 @@ export async function startKubelet(plan: LabPlan, node: LabNode, signal: AbortSi
     `--hostname-override=${node.name}`,
     `--node-ip=${node.addresses.join(',')}`,
   ])
-  await startDaemon(nodeDaemon(plan, node, 'kubelet'), argv, () => true, signal)
+  const id = nodeDaemon(plan, node, 'kubelet')
+  await startDaemon(id, argv, () => isRunning(id), signal)
 }
 
 /** Ends everything on the node and deletes its namespaces, as pulling the plug would. Its disk stays. */

@@ -126,6 +126,14 @@ export function planNode(index: number, families: readonly LabFamily[], name: st
   }
 }
 
+/** The lowest number that no node has: numbers are addresses, and there are few. @throws LAB_OPTION_INVALID when all are taken */
+export function freeNodeNumber(nodes: readonly LabNode[]): number {
+  checkCount(nodes.length + 1)
+  let number = 1
+  while (nodes.some((node) => node.number === number)) number++
+  return number
+}
+
 /** The node network: 172.30.N.0/24 or fd00:172:30:N::/64 (N in decimal digits, so that both read alike). */
 export function underlay(index: number, family: LabFamily): string {
   return Cidr.of(family === 'ipv4' ? `172.30.${index}.0/24` : `fd00:172:30:${index}::/64`).toString()

@@ -65,7 +65,11 @@ export async function labStatus(name: string): Promise<LabStatus> {
 
 /** All labs of this machine. */
 export async function allLabStatus(): Promise<readonly LabStatus[]> {
-  return await Promise.all(listLabs().map(labStatus))
+  return await Promise.all(
+    listLabs()
+      .filter((name) => existsSync(labPaths(name).plan))
+      .map(labStatus),
+  )
 }
 
 function allDaemons(plan: LabPlan): readonly DaemonId[] {

@@ -7,20 +7,22 @@
  */
 import {setMaxListeners} from 'node:events'
 import {mkdirSync, renameSync, rmSync, symlinkSync} from 'node:fs'
+import {fail} from '../runtime/errors.ts'
 import {installPtp} from './baseline.ts'
-import {binariesFolder, buildSteps} from './binaries.ts'
+import {binariesFolder, buildSteps, versionOf} from './binaries.ts'
 import {labCgroupName} from './cgroup.ts'
 import {waitRegistered} from './cluster.ts'
 import {startApiServer, startControllers, startEtcd} from './control-plane.ts'
 import {deployCoredns} from './coredns.ts'
 import {ensureCredentials} from './credentials.ts'
+import {LAB_OPTION_INVALID} from './errors.ts'
 import {ensureLabImages} from './images.ts'
 import {takeLock} from './lock.ts'
 import {ensureFabric} from './network.ts'
 import {startNode} from './node-start.ts'
 import {startOutside} from './outside.ts'
 import {labPaths} from './paths.ts'
-import {type LabOptions, type LabPlan, planLab} from './plan.ts'
+import {type LabCni, type LabOptions, type LabPlan, planLab} from './plan.ts'
 import {checkMachine, prerequisiteSteps} from './prerequisites.ts'
 import type {LabRecord} from './record.ts'
 import {openPlan} from './state.ts'
@@ -39,6 +41,8 @@ export interface LabResult {
   readonly kubernetes: string
   readonly kubeconfig: string
   readonly kubectl: string
+  /** what is on the nodes already */
+  readonly cni: LabCni
   readonly nodes: readonly {readonly name: string; readonly addresses: readonly string[]}[]
 }
 
@@ -65,7 +69,7 @@ export function labUp(options: LabOptions): LabUp {
     {
       title: 'Plan the lab',
       run: async () => {
-        state = {...(await openPlan(options)), images: []}
+        state = {...(await openPlan(await withVersion(options))), images: []}
         Object.assign(needs, state.plan)
       },
     },
@@ -138,6 +142,17 @@ function clusterSteps({plan, record, images}: UpState): readonly Step[] {
   ]
 }
 
+/** Ready binaries say which version they are. */
+async function withVersion(options: LabOptions): Promise<LabOptions> {
+  if (options.binDir === undefined) return options
+  const kubernetes = await versionOf(options.binDir)
+  if (options.kubernetes !== undefined && options.kubernetes !== kubernetes) {
+    const reason = `the binaries in ${options.binDir} are ${kubernetes}`
+    fail(LAB_OPTION_INVALID, {option: '--kubernetes', value: options.kubernetes, reason})
+  }
+  return {...options, kubernetes}
+}
+
 /** Stable paths for users, whatever the version. */
 function linkForUsers(plan: LabPlan): void {
   const paths = labPaths(plan.name)
@@ -160,6 +175,7 @@ function toResult(plan: LabPlan): LabResult {
     kubernetes: plan.kubernetes,
     kubeconfig: paths.kubeconfigLink,
     kubectl: paths.kubectl,
+    cni: plan.cni,
     nodes: plan.nodes.map((node) => ({name: node.name, addresses: node.addresses})),
   }
 }

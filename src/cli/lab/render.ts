@@ -13,8 +13,7 @@ export function labUpText(lab: LabResult): string {
   export KUBECONFIG=${lab.kubeconfig}
   ${lab.kubectl} get nodes
 
-The nodes get ready once a network is installed: cilium install
-End it: cilium lab down${name}
+${lab.cni === 'none' ? 'The nodes get ready once a network is installed: cilium install\n' : ''}End it: cilium lab down${name}
 `
 }
 
