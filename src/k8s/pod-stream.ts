@@ -1,0 +1,86 @@
+/** WebSocket streams into pods, over the stock client's handler. Only its small modules are imported. */
+
+import {CiliumError, fail} from '../runtime/errors.ts'
+import type {KubeClient} from './client.ts'
+import {k8sErrors} from './errors.ts'
+import {connectionError} from './transport.ts'
+
+/** The part of a WebSocket that is used; the stock client hands out one of the `ws` package. */
+export interface PodSocket {
+  readonly protocol: string
+  readonly readyState: number
+  readonly bufferedAmount: number
+  binaryType: string
+  send(data: Uint8Array, done?: (error?: Error) => void): void
+  close(): void
+  terminate(): void
+  on(event: 'message', listener: (data: Buffer, binary: boolean) => void): unknown
+  on(event: 'close', listener: (code: number) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/**
+ * Opens a stream to a subresource of a pod.
+ *
+ * @param onChannel called for each piece: the channel number and its bytes
+ * @throws K8S_FORBIDDEN, K8S_NOT_FOUND, K8S_STREAM_FAILED, K8S_UNREACHABLE
+ */
+export async function openPodStream(
+  client: KubeClient,
+  path: string,
+  target: string,
+  onChannel: (channel: number, bytes: Buffer) => void,
+): Promise<PodSocket> {
+  const {WebSocketHandler} = await import('@kubernetes/client-node/dist/web-socket-handler.js')
+  const {server, tls, headers} = await client.access()
+  const config = {
+    getCurrentCluster: () => ({name: client.context, server: server.href.replace(/\/$/, ''), skipTLSVerify: false}),
+    async applyToHTTPSOptions(options: Record<string, unknown>) {
+      Object.assign(options, {
+        headers,
+        ca: tls.ca,
+        cert: tls.cert,
+        key: tls.key,
+        servername: tls.servername,
+        agent: tls.agent,
+        handshakeTimeout: 20_000,
+        perMessageDeflate: false,
+        rejectUnauthorized: tls.insecure !== true,
+      })
+    },
+  }
+  try {
+    // the handler asks its configuration for these two things alone
+    const handler = new WebSocketHandler(config as never)
+    const socket = await handler.connect(path, null, (channel, bytes) => {
+      onChannel(channel, bytes)
+      return true
+    })
+    return socket as unknown as PodSocket
+  } catch (thrown) {
+    return explain(client, path, target, thrown)
+  }
+}
+
+/** A failed handshake says no more than a number; the same question as a plain request says why. */
+async function explain(client: KubeClient, path: string, target: string, thrown: unknown): Promise<never> {
+  const error = (thrown as {error?: Error}).error ?? thrown
+  const message = error instanceof Error ? error.message : String((thrown as {message?: string}).message ?? thrown)
+  const status = /server response: (\d+)/.exec(message)?.[1]
+  if (status === undefined) throw connectionError(client.server.origin, error)
+  if (status === '403' || status === '404' || status === '401') {
+    const url = new URL(path, 'http://x')
+    await client.text({
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      what: `open a stream to ${target}`,
+      timeoutMs: 10_000,
+    })
+  }
+  return fail(k8sErrors.K8S_STREAM_FAILED, {target, detail: message}, {cause: error})
+}
+
+/** The error of a stream that ended in the middle. */
+export function streamBroken(target: string, detail: string): CiliumError {
+  return new CiliumError(k8sErrors.K8S_STREAM_FAILED, {target, detail})
+}
