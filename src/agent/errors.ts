@@ -121,6 +121,10 @@ export const codes = declareErrors({
     what: 'the agent is starting, or too many pods start at once ({waiting} wait)',
     advice: 'the runtime tries again by itself',
   },
+  CNI_NOT_AVAILABLE: {
+    what: 'no pod can be connected on this node now: {detail}',
+    advice: 'see `cilium status` and the agent log of this node',
+  },
   CNI_CONF_FAILED: {
     what: 'the CNI configuration {path} could not be written: {detail}',
     advice: 'the folder /etc/cni/net.d of the host has to be mounted writable at that place',

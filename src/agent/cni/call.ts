@@ -79,6 +79,7 @@ const errorNumbers: Readonly<Record<string, number>> = {
   [codes.CNI_NETNS_GONE]: cniErrorCodes.unknownContainer,
   [codes.CNI_CHECK_FAILED]: cniErrorCodes.unknownContainer,
   [codes.CNI_BUSY]: cniErrorCodes.tryAgain,
+  [codes.CNI_NOT_AVAILABLE]: cniErrorCodes.notAvailable,
   [codes.IPAM_EXHAUSTED]: cniErrorCodes.tryAgain,
   [codes.IPAM_NOT_READY]: cniErrorCodes.tryAgain,
   [codes.ENDPOINT_SLOTS_EXHAUSTED]: cniErrorCodes.tryAgain,

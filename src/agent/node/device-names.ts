@@ -22,7 +22,6 @@ export interface Candidate {
   readonly name: string
   readonly kind: string
   readonly loopback: boolean
-  readonly up: boolean
   /** part of a bridge or bond: its master carries the traffic */
   readonly enslaved: boolean
   /** a default route leaves by it */
@@ -33,7 +32,7 @@ export interface Candidate {
 
 /**
  * The devices whose traffic the datapath sees, sorted by name.
- * 1 Ours, loopback and what is down are never chosen.
+ * 1 Ours and loopback are never chosen. What is down keeps its programs: it may come up at any moment.
  * 2 With names given (`eth0`, `eth+` for a prefix, `!eth1` for an exception) those that match.
  * 3 Without, or in addition when detection is forced: those with a default route or an address of the node.
  */
@@ -45,7 +44,7 @@ export function chooseDevices(
   const excluded = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1))
   const wanted = patterns.filter((pattern) => !pattern.startsWith('!'))
   return candidates
-    .filter((device) => !isOwnDevice(device.name) && !device.loopback && device.up)
+    .filter((device) => !isOwnDevice(device.name) && !device.loopback)
     .filter((device) => !excluded.some((pattern) => matches(device.name, pattern)))
     .filter((device) => {
       if (wanted.some((pattern) => matches(device.name, pattern))) return true

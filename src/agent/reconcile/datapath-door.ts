@@ -3,6 +3,7 @@
  * the kernel's maps and links; stories answer with plain tables.
  */
 import type {Cidr} from '../../model/cidr.ts'
+import type {Ip} from '../../model/ip.ts'
 import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
 
 /** Numbers of the rule sets that judge an endpoint's packets. */
@@ -13,7 +14,12 @@ export interface EndpointSets {
 
 export interface EndpointMap {
   /** Slots that hold an endpoint or remember how many they have had. */
-  read(): readonly {readonly slot: number; readonly generation: number; readonly ifindex: number}[]
+  read(): readonly {
+    readonly slot: number
+    readonly generation: number
+    readonly ifindex: number
+    readonly ips: readonly Ip[]
+  }[]
   /** What a slot holds. */
   get(slot: number): {readonly generation: number; readonly ifindex: number} | undefined
   put(row: EndpointRow, sets: EndpointSets): void

@@ -47,9 +47,10 @@ export class LoadedDatapath {
 function endpointMap(map: BpfMap<number, Endpoint>): EndpointMap {
   return {
     read() {
-      const found: {slot: number; generation: number; ifindex: number}[] = []
-      for (const [slot, {generation, ifindex}] of map.entries()) {
-        if (slot !== 0 && generation !== 0) found.push({slot, generation, ifindex})
+      const found: {slot: number; generation: number; ifindex: number; ips: Ip[]}[] = []
+      for (const [slot, {generation, ifindex, v4, v6}] of map.entries()) {
+        const ips = [v4, v6].filter((bytes) => bytes.some((byte) => byte !== 0)).map(Ip.fromBytes)
+        if (slot !== 0 && generation !== 0) found.push({slot, generation, ifindex, ips})
       }
       return found
     },
