@@ -38,18 +38,23 @@ export function savePlan(plan: LabPlan): void {
 }
 
 /**
- * The plan of a lab: the stored one when it exists, else a new one with a number of its own. The lab's lock is held.
+ * The stored plan of a lab.
  *
+ * @returns undefined when there is no such lab
  * @throws LAB_DIFFERS when the options ask for something else than what exists
  */
+export function existingPlan(options: LabOptions): LabPlan | undefined {
+  const existing = tryReadPlan(checkLabName(options.name ?? defaultLabName))
+  if (existing !== undefined) refuseDifference(options, existing)
+  return existing
+}
+
+/** Opens a lab for work: the stored plan, or a new one with a number of its own. The lab's lock is held. @throws as existingPlan */
 export async function openPlan(options: LabOptions): Promise<{plan: LabPlan; record: LabRecord}> {
   const name = checkLabName(options.name ?? defaultLabName)
   const paths = labPaths(name)
-  const existing = tryReadPlan(name)
-  if (existing !== undefined) {
-    refuseDifference(options, existing)
-    return {plan: existing, record: LabRecord.open(paths.record)}
-  }
+  const existing = existingPlan(options)
+  if (existing !== undefined) return {plan: existing, record: LabRecord.open(paths.record)}
   // Everything that can be wrong with the options is found before anything is made.
   planLab(options, 0)
   mkdirSync(paths.data, {recursive: true, mode: 0o700})

@@ -25,7 +25,7 @@ import {labPaths} from './paths.ts'
 import {type LabCni, type LabOptions, type LabPlan, planLab} from './plan.ts'
 import {checkMachine, prerequisiteSteps} from './prerequisites.ts'
 import type {LabRecord} from './record.ts'
-import {openPlan} from './state.ts'
+import {existingPlan, openPlan} from './state.ts'
 import type {Step} from './steps.ts'
 
 export interface LabUp {
@@ -55,26 +55,33 @@ interface UpState {
 /**
  * Prepares the way up as steps; nothing is made before they run.
  *
- * @throws LAB_OPTION_INVALID, LAB_NAME_INVALID, LAB_PREREQUISITE at once; the steps throw the rest
+ * @throws LAB_OPTION_INVALID, LAB_NAME_INVALID, LAB_DIFFERS, LAB_PREREQUISITE, LAB_BUSY at once; the steps throw the rest
  */
 export function labUp(options: LabOptions): LabUp {
-  const draft = planLab(options, 0)
+  const draft = existingPlan(options) ?? planLab(options, 0)
   checkMachine({families: draft.ipFamilies})
   const unlock = takeLock(labPaths(draft.name).lock, draft.name)
+  let wanted = options
+  let needs = {...draft, families: draft.ipFamilies}
   let state: UpState | undefined
   const opened = (): UpState => state!
-  const needs = {...draft, families: draft.ipFamilies}
 
   const steps: readonly Step[] = [
     {
-      title: 'Plan the lab',
-      run: async () => {
-        state = {...(await openPlan(await withVersion(options))), images: []}
-        Object.assign(needs, state.plan)
+      title: 'Look what this machine has',
+      steps: async () => {
+        wanted = await withVersion(options)
+        needs = {...needs, ...(existingPlan(wanted) ?? planLab(wanted, 0))}
+        return prerequisiteSteps(needs)
       },
     },
-    {title: 'Look what this machine has', steps: async () => prerequisiteSteps(needs)},
     {title: 'Build Kubernetes', steps: async () => buildSteps(needs)},
+    {
+      title: 'Plan the lab',
+      run: async () => {
+        state = {...(await openPlan(wanted)), images: []}
+      },
+    },
     {
       title: 'Make credentials and images',
       run: async () => {

@@ -275,9 +275,8 @@ describe('a lab of two nodes with names of its own', () => {
     const before = await pids()
 
     await up({name})
-    const other = up({name, nodeNames: ['alpha', 'beta', 'gamma']})
 
-    await expect(other).rejects.toMatchObject({code: 'LAB_DIFFERS', fields: {option: '--node-names'}})
+    expect(() => labUp({name, nodeNames: ['alpha', 'beta', 'gamma']})).toThrow('exists with --node-names alpha,beta')
     expect(await pids()).toEqual(before)
   })
 
@@ -328,6 +327,22 @@ describe('a lab of two nodes with names of its own', () => {
     expect(leftovers(name)).toEqual([])
     expect(existsSync(link)).toBe(false)
     expect(await down(name)).toBe(false)
+  })
+})
+
+describe('a lab that cannot be', () => {
+  const name = 'labnot'
+
+  test('for its version leaves nothing behind', async () => {
+    await expect(up({name, kubernetes: 'v1.31.0'})).rejects.toMatchObject({code: 'LAB_VERSION_UNSUPPORTED'})
+
+    expect(leftovers(name)).toEqual([])
+  })
+
+  test('for want of binaries in the given folder leaves nothing behind', async () => {
+    await expect(up({name, binDir: '/usr/bin'})).rejects.toMatchObject({code: 'LAB_PREREQUISITE'})
+
+    expect(leftovers(name)).toEqual([])
   })
 })
 

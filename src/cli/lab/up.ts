@@ -1,3 +1,4 @@
+import {resolve} from 'node:path'
 import {mergeKubeconfig} from '../../lab/kubeconfig-merge.ts'
 import type {KubeProxyMode, LabCni, LabFamily, LabOptions} from '../../lab/plan.ts'
 import {type LabResult, labUp} from '../../lab/up.ts'
@@ -40,7 +41,7 @@ function toLabOptions(flags: LabUpFlags): LabOptions {
     nodes: flags.nodes,
     nodeNames: list(flags['node-names']),
     kubernetes: flags.kubernetes,
-    binDir: flags['bin-dir'],
+    binDir: flags['bin-dir'] === undefined ? undefined : resolve(flags['bin-dir']),
     kubeProxy: flags['kube-proxy'],
     cni: flags.cni,
     ipFamilies: list(flags['ip-families']) as LabFamily[] | undefined,
