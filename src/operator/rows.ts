@@ -51,8 +51,6 @@ export interface PodRow {
   readonly startedMs: number | undefined
   /** an agent of ours */
   readonly agent: boolean
-  /** may be restarted when it runs outside our network */
-  readonly restartable: boolean
 }
 
 /** A CiliumEndpoint. */

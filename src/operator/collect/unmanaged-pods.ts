@@ -1,7 +1,7 @@
 import {namespacedKey, type PodRow} from '../rows.ts'
 
 export interface UnmanagedPods {
-  /** pods that the selector names and that run outside our network */
+  /** pods that run outside our network, the oldest first */
   readonly unmanaged: readonly PodRow[]
   /** the one to restart now */
   readonly restart: PodRow | undefined
@@ -20,7 +20,8 @@ const agentSettledMs = 30_000
 const betweenRestartsMs = 60_000
 
 /**
- * Finds pods that were started before our agent came to their node, so that their network is somebody else's.
+ * Finds those of the selected pods that were started before our agent came to their node: their network is somebody
+ * else's.
  * 1 Pods of the host's network, not running or about to end are none of ours. 2 A pod with an endpoint is managed.
  * 3 It counts as unmanaged only where the agent has been ready for a while: endpoints are written after pods start.
  * 4 One restart a minute, the oldest pod first, so that a service of two replicas never loses both.
@@ -31,7 +32,7 @@ export function findUnmanagedPods(
   {nowMs, agentReadySince, lastRestartMs}: RestartTimes,
 ): UnmanagedPods {
   const unmanaged = pods
-    .filter((pod) => pod.restartable && !pod.hostNetwork && !pod.ended && !pod.terminating)
+    .filter((pod) => !pod.hostNetwork && !pod.ended && !pod.terminating)
     .filter((pod) => pod.startedMs !== undefined && nowMs - pod.startedMs >= minAgeMs)
     .filter((pod) => nowMs - (agentReadySince.get(pod.node) ?? nowMs) >= agentSettledMs)
     .filter((pod) => !hasEndpoint(namespacedKey(pod)))

@@ -38,7 +38,6 @@ export function podRow(columns: Partial<PodRow>): PodRow {
     terminating: false,
     startedMs: 0,
     agent: false,
-    restartable: false,
     ...columns,
   }
 }

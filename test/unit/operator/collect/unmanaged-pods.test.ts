@@ -4,7 +4,7 @@ import {podRow} from '../rows.ts'
 
 const minute = 60_000
 const times = {nowMs: 10 * minute, agentReadySince: new Map([['node1', 5 * minute]]), lastRestartMs: 0}
-const dns = podRow({name: 'dns', restartable: true, startedMs: minute})
+const dns = podRow({name: 'dns', startedMs: minute})
 const no = () => false
 
 test('a pod that started before the agent and has no endpoint is restarted', () => {
@@ -12,7 +12,6 @@ test('a pod that started before the agent and has no endpoint is restarted', () 
 })
 
 test.each([
-  ['is not selected', {restartable: false}],
   ['uses the network of the host', {hostNetwork: true}],
   ['has ended', {ended: true}],
   ['is about to end', {terminating: true}],
