@@ -24,9 +24,13 @@ export class AddressClaimants {
   private readonly ends: (() => void)[] = []
   private readonly stopping = new AbortController()
 
-  constructor(tables: Tables, plan: AddressPlan) {
+  private readonly isOurs: (nodeIp: Ip) => boolean
+
+  /** @param isOurs is this an address of this node? What it says of its own pods elsewhere is old news here. */
+  constructor(tables: Tables, plan: AddressPlan, isOurs: (nodeIp: Ip) => boolean) {
     this.tables = tables
     this.plan = plan
+    this.isOurs = isOurs
   }
 
   /** @param restored what the maps or the disk held when the agent started */
@@ -53,7 +57,8 @@ export class AddressClaimants {
       remoteEndpoints.subscribe(
         (changes) => {
           for (const {key, row} of changes) {
-            this.set(`pod/${key}`, row === undefined ? [] : remoteEndpointRows(row, this.plan))
+            const elsewhere = row !== undefined && !(row.nodeIp !== undefined && this.isOurs(row.nodeIp))
+            this.set(`pod/${key}`, elsewhere ? remoteEndpointRows(row, this.plan) : [])
           }
         },
         {initial: true},

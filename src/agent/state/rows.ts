@@ -71,6 +71,19 @@ export interface LocalNodeRow {
   readonly runtime: string | undefined
 }
 
+/** How this node describes itself to the others. */
+export interface OwnNodeRow {
+  readonly name: string
+  readonly uid: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly internalIps: readonly Ip[]
+  readonly externalIps: readonly Ip[]
+  readonly routerIps: readonly Ip[]
+  readonly healthIps: readonly Ip[]
+  readonly podCidrs: readonly Cidr[]
+  readonly bootId: string
+}
+
 /** Who claims an address, the strongest first. */
 export const addressSources = [
   'local-host',

@@ -8,6 +8,7 @@ import type {
   LocalNodeRow,
   NamespaceRow,
   NodeRow,
+  OwnNodeRow,
   PodRow,
   ProbeRow,
   RemoteEndpointRow,
@@ -20,6 +21,7 @@ export interface Tables {
   readonly identities: Table<IdentityRow, 'labels'>
   readonly nodes: Table<NodeRow>
   readonly localNode: Table<LocalNodeRow>
+  readonly ownNode: Table<OwnNodeRow>
   readonly remoteEndpoints: Table<RemoteEndpointRow>
   readonly addresses: Table<AddressRow>
   readonly endpoints: Table<EndpointRow, 'attachment' | 'container' | 'pod' | 'ip' | 'netns'>
@@ -63,6 +65,7 @@ export function createTables(): Tables {
       equal: sameJson,
       sources: ['node'],
     }),
+    ownNode: new Table<OwnNodeRow>({name: 'own-node', key: (node) => node.name, equal: sameJson}),
     remoteEndpoints: new Table<RemoteEndpointRow>({
       name: 'remote-endpoints',
       key: (endpoint) => `${endpoint.namespace}/${endpoint.name}`,

@@ -1,0 +1,141 @@
+/** Follows the kinds that the agent lives by, each into its table. */
+import type {KubeClient} from '../../k8s/client.ts'
+import {Reflector, type ReflectorEvent, type ReflectorHealth} from '../../k8s/reflector.ts'
+import {type KubeObject, type Resource, resources} from '../../k8s/resources.ts'
+import {type Clock, sleep} from '../../runtime/clock.ts'
+import {CiliumError} from '../../runtime/errors.ts'
+import type {Log} from '../../runtime/log.ts'
+import type {Counter} from '../../runtime/metrics.ts'
+import type {Table} from '../../runtime/table.ts'
+import type {Tables} from '../state/tables.ts'
+import {type CiliumEndpointObject, remoteEndpointRow} from './cilium-endpoint.ts'
+import {type CiliumIdentityObject, identityRow} from './cilium-identity.ts'
+import {type CiliumNodeObject, nodeRow} from './cilium-node.ts'
+import {namespaceRow} from './namespace.ts'
+import {localNodeRow, type NodeObject} from './node.ts'
+import {type PodObject, podRow} from './pod.ts'
+
+export interface ReflectorsOptions {
+  readonly client: KubeClient
+  readonly tables: Tables
+  readonly nodeName: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly events?: Counter
+}
+
+/** How often we look whether the operator has registered our kinds. */
+const crdPollMs = 1000
+
+export class Reflectors {
+  private readonly options: ReflectorsOptions
+  private readonly core: readonly Reflector<KubeObject, unknown>[]
+  private readonly own: readonly Reflector<KubeObject, unknown>[]
+  private readonly stopping = new AbortController()
+  private waiting: Promise<void> | undefined
+
+  constructor(options: ReflectorsOptions) {
+    this.options = options
+    const {tables, nodeName} = options
+    this.core = [
+      this.into(resources.nodes, tables.localNode, 'node', (object) => localNodeRow(object as NodeObject), {
+        fieldSelector: `metadata.name=${nodeName}`,
+      }),
+      this.into(resources.namespaces, tables.namespaces, 'namespaces', namespaceRow),
+      this.into(resources.pods, tables.pods, 'pods', (object) => podRow(object as PodObject), {
+        fieldSelector: `spec.nodeName=${nodeName}`,
+      }),
+    ]
+    this.own = [
+      this.into(resources.ciliumNodes, tables.nodes, 'ciliumnodes', (o) => nodeRow(o as CiliumNodeObject, nodeName)),
+      this.into(resources.ciliumIdentities, tables.identities, 'ciliumidentities', (o) =>
+        identityRow(o as CiliumIdentityObject),
+      ),
+      this.into(resources.ciliumEndpoints, tables.remoteEndpoints, 'ciliumendpoints', (o) =>
+        remoteEndpointRow(o as CiliumEndpointObject),
+      ),
+    ]
+  }
+
+  /** Begins; our own kinds as soon as the operator has registered them. Returns at once. */
+  start(): void {
+    for (const reflector of this.core) reflector.start()
+    this.waiting = this.whenRegistered().then(
+      () => {
+        for (const reflector of this.own) reflector.start()
+      },
+      () => {}, // stopped before
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await this.waiting
+    await Promise.all([...this.core, ...this.own].map((reflector) => reflector.stop()))
+  }
+
+  /** By plural name. */
+  health(): ReadonlyMap<string, ReflectorHealth> {
+    const names = ['nodes', 'namespaces', 'pods', 'ciliumnodes', 'ciliumidentities', 'ciliumendpoints']
+    return new Map([...this.core, ...this.own].map((reflector, i) => [names[i]!, reflector.health]))
+  }
+
+  private into<Row>(
+    resource: Resource,
+    table: Table<Row, string>,
+    source: string,
+    translate: (object: KubeObject) => Row | undefined,
+    more: {readonly fieldSelector?: string} = {},
+  ): Reflector<KubeObject, unknown> {
+    const {client, clock, log, events} = this.options
+    const upserts = events?.labels(resource.kind, 'update', 'success')
+    const deletes = events?.labels(resource.kind, 'delete', 'success')
+    return new Reflector<KubeObject, unknown>({
+      client,
+      resource,
+      clock,
+      log,
+      trim: translate,
+      onEvents: (group: readonly ReflectorEvent<unknown>[]) => {
+        for (const event of group) {
+          if (event.type === 'upsert') {
+            upserts?.inc()
+            table.upsert(event.object as Row)
+          } else {
+            deletes?.inc()
+            table.delete(event.key)
+          }
+        }
+      },
+      onSynced: () => table.markSynced(source),
+      ...more,
+    })
+  }
+
+  private async whenRegistered(): Promise<void> {
+    const {client, clock} = this.options
+    const log = this.options.log.for('k8s')
+    const wanted = [resources.ciliumNodes, resources.ciliumIdentities, resources.ciliumEndpoints].map((r) => r.plural)
+    const {signal} = this.stopping
+    for (let told = ''; ; ) {
+      let missing: string
+      try {
+        const served = await client.json<{resources?: readonly {name: string}[]}>({
+          path: '/apis/cilium.io/v2',
+          what: 'look for our kinds',
+          timeoutMs: 10_000,
+          signal,
+        })
+        const names = new Set(served.resources?.map(({name}) => name))
+        missing = wanted.filter((name) => !names.has(name)).join(', ')
+        if (missing === '') return
+      } catch (thrown) {
+        if (signal.aborted) throw thrown
+        missing = CiliumError.from(thrown).code
+      }
+      if (missing !== told) log.info('waiting for the custom resources that the operator registers', {missing})
+      told = missing
+      await sleep(clock, crdPollMs, signal)
+    }
+  }
+}
