@@ -27,7 +27,8 @@ export async function runWithProgress(steps: readonly Step[], {signal, quiet}: P
   await list.run()
 }
 
-function toTask(step: Step, signal: AbortSignal): ListrTask {
+/** @param siblings the work of steps that run beside this one; none may go on behind an error that is shown already */
+function toTask(step: Step, signal: AbortSignal, siblings?: Promise<void>[]): ListrTask {
   return {
     title: step.title,
     task: async (_, task) => {
@@ -35,18 +36,29 @@ function toTask(step: Step, signal: AbortSignal): ListrTask {
       const reason = step.skip?.()
       if (reason !== undefined) return task.skip(`${step.title}: ${reason}`)
       const begun = performance.now()
-      const say = (text: string) => {
+      const work = step.run?.((text) => {
         task.output = cleanLines(text)
-      }
-      await step.run?.(say, signal)
+      }, signal)
+      if (work !== undefined) await finish(work, siblings)
       const inner = typeof step.steps === 'function' ? await step.steps() : step.steps
       if (inner !== undefined) {
-        // Listr gives up on the first failure while siblings go on: the step must not end before they have.
-        const work = inner.map((one) => toTask(one, signal))
-        return task.newListr(work, {concurrent: step.parallel === true, exitOnError: true})
+        const together: Promise<void>[] | undefined = step.parallel ? [] : undefined
+        const tasks = inner.map((one) => toTask(one, signal, together))
+        return task.newListr(tasks, {concurrent: step.parallel === true, exitOnError: true})
       }
       task.title = `${step.title} (${((performance.now() - begun) / 1000).toFixed(1)} s)`
       return undefined
     },
+  }
+}
+
+/** Waits for the work; when it fails, also for what runs beside it. */
+async function finish(work: Promise<void>, siblings: Promise<void>[] = []): Promise<void> {
+  siblings.push(work)
+  try {
+    await work
+  } catch (thrown) {
+    await Promise.allSettled(siblings)
+    throw thrown
   }
 }
