@@ -5,8 +5,6 @@ import {lookUp} from './zone.ts'
 const type = {a: 1, cname: 5, aaaa: 28, any: 255} as const
 const classIn = 1
 const ttlSeconds = 30
-/** Largest answer over UDP without EDNS (RFC 1035 4.2.1). The zone's answers are far smaller. */
-export const udpLimit = 512
 
 const rcode = {ok: 0, formatError: 1, noSuchName: 3, notImplemented: 4} as const
 
