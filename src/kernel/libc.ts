@@ -44,6 +44,7 @@ const c = {
     [string, string, string | null, number, string | null],
     number
   >,
+  getpagesize: libc.func('getpagesize', 'int', []) as Call<[], number>,
   umount2: libc.func('umount2', 'int', ['str', 'int']) as Call<[string, number], number>,
 }
 
@@ -71,13 +72,19 @@ export function addressOf(buffer: ArrayBufferView | ArrayBufferLike): bigint {
   return koffi.address(buffer instanceof DataView ? new Uint8Array(buffer.buffer, buffer.byteOffset) : buffer)
 }
 
+/** Bytes of a memory page: 4096 on x86-64, up to 65536 on arm64. */
+export function pageSize(): number {
+  return c.getpagesize()
+}
+
 const MAP_SHARED = 1
 /** mmap failed: (void *)-1 */
 const mapFailed = 0xffff_ffff_ffff_ffffn
 
-/** Memory of the kernel's, seen as an ArrayBuffer. Never touch a view of it after close(). */
+/** Memory of the kernel's, seen as an ArrayBuffer. */
 export interface MappedMemory {
   readonly buffer: ArrayBuffer
+  /** Unmaps. Views of the buffer are then of length zero, so that reading them throws and does not fault. */
   close(): void
 }
 
@@ -99,12 +106,13 @@ export function mapMemory(
   const PROT_WRITE = 2
   const pointer = c.mmap(null, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, offset)
   if (pointer === null || BigInt.asUintN(64, pointer) === mapFailed) throw new KernelError(errno(), operation)
-  let open = true
+  const buffer = koffi.view(pointer, length)
   return {
-    buffer: koffi.view(pointer, length),
+    buffer,
     close() {
-      if (open) c.munmap(pointer, length)
-      open = false
+      if (buffer.detached) return
+      buffer.transfer(0)
+      c.munmap(pointer, length)
     },
   }
 }
