@@ -81,6 +81,8 @@ export class Reflector<In extends KubeObject, Out> {
   private running: Promise<void> | undefined
   private state: ReflectorHealth['state'] = 'starting'
   private synced = false
+  /** a watch is open */
+  private open = false
   private version: string | undefined
   private freshUntil: number | undefined
   private error: CiliumError | undefined
@@ -114,7 +116,7 @@ export class Reflector<In extends KubeObject, Out> {
     return {
       state: this.state,
       synced: this.synced,
-      freshUntil: this.state === 'watching' ? this.clock.now() : this.freshUntil,
+      freshUntil: this.open ? this.clock.now() : this.freshUntil,
       resourceVersion: this.version,
       objects: this.known.size,
       lists: this.lists,
@@ -138,7 +140,6 @@ export class Reflector<In extends KubeObject, Out> {
   }
 
   private async afterFailure(error: CiliumError): Promise<void> {
-    if (this.state === 'watching') this.freshUntil = this.clock.now()
     if (hasCode(error, k8sErrors.K8S_EXPIRED)) {
       // normal after a long silence; the first time at once, afterwards no faster than other failures
       this.version = undefined
@@ -231,6 +232,7 @@ export class Reflector<In extends KubeObject, Out> {
         what: `watch ${resource.plural}`,
       })
       this.watches++
+      this.open = true
       this.state = 'watching'
       this.error = undefined
       for await (const group of watchEvents(body)) {
@@ -248,8 +250,9 @@ export class Reflector<In extends KubeObject, Out> {
       deadline.cancel()
       this.stopping.signal.removeEventListener('abort', end)
       abort.abort()
+      if (this.open) this.freshUntil = this.clock.now()
+      this.open = false
     }
-    this.freshUntil = this.clock.now()
     // ended by the server in good order: at once from where we are, unless it does nothing else
     if (events === 0 && this.clock.monotonic() - began < 1000) {
       await sleep(this.clock, this.backoff.next(), this.stopping.signal)

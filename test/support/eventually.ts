@@ -1,0 +1,15 @@
+/** Waits for a state that comes about by itself (over a socket, say). Throws with the last error when it does not. */
+export async function eventually(condition: () => boolean | Promise<boolean>, timeoutMs = 8000): Promise<void> {
+  const end = performance.now() + timeoutMs
+  let thrown: unknown
+  while (performance.now() < end) {
+    try {
+      if (await condition()) return
+      thrown = undefined
+    } catch (error) {
+      thrown = error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  throw thrown ?? new Error(`not within ${timeoutMs} ms: ${condition}`)
+}
