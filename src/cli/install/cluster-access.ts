@@ -90,6 +90,13 @@ export class ClusterAccess {
     return await objects<AnyObject>(this.#client, resource).apply(applied, {force: true, ...options, fieldManager})
   }
 
+  /** JSON merge patch of an object, or of a subresource of it. */
+  async mergePatch(object: AnyObject, patch: object, signal?: AbortSignal): Promise<void> {
+    const resource = await this.resourceOf(object.apiVersion, object.kind)
+    const options = signal === undefined ? {} : {signal}
+    await objects<AnyObject>(this.#client, resource).mergePatch(refOf(object, resource), patch, options)
+  }
+
   /** @returns whether it was there */
   async delete(object: AnyObject, options: DeleteOptions = {}): Promise<boolean> {
     const resource = await this.resourceOf(object.apiVersion, object.kind)

@@ -43,6 +43,14 @@ export function installSteps(access: ClusterAccess, prepared: PreparedInstall, o
       run: async (_, signal) => void (await applyObject(access, namespaceObject(plan.namespace), signal)),
     },
     {
+      title: 'Clean-up of an unfinished uninstall',
+      skip: () => (prepared.leftover === undefined ? 'nothing' : undefined),
+      run: async (_, signal) => {
+        // its pods hold nothing any more; new ones would clean what the agents are about to make
+        await access.delete(prepared.leftover!, {signal, propagation: 'Background'})
+      },
+    },
+    {
       title: `Release ${plan.release}`,
       skip: () => (prepared.isRepair ? 'is deployed' : undefined),
       run: async () => {

@@ -11,6 +11,7 @@ import {readUserValues, type ValueSources} from '../chart/user-values.ts'
 import {getPath, putPath} from '../chart/value-path.ts'
 import {overlay, withDefaults} from '../chart/values.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
+import {cleanupObject} from '../uninstall/node-cleanup.ts'
 import {chartFrom} from './chart-source.ts'
 import {checkCluster} from './check.ts'
 import {type AnyObject, type ClusterAccess, nameOf} from './cluster-access.ts'
@@ -47,6 +48,8 @@ export interface PreparedInstall {
   readonly previous: Release | undefined
   /** what is installed is wanted as it is: only what is missing or changed is mended */
   readonly isRepair: boolean
+  /** the DaemonSet that an unfinished uninstallation has left */
+  readonly leftover: AnyObject | undefined
   /** the namespace has to be made first */
   readonly makesNamespace: boolean
 }
@@ -87,6 +90,7 @@ export async function prepareInstall(access: ClusterAccess, request: InstallRequ
     rendered,
     wanted,
     makesNamespace,
+    leftover: await access.find(cleanupObject(namespace)),
     previous,
     isRepair,
     stale: previous === undefined || isRepair ? [] : staleObjects(previous, wanted),
