@@ -72,6 +72,27 @@ function goBack(outer: number): void {
   }
 }
 
+/**
+ * Runs `work` in a network namespace made for it, which ends with it: for trying what a kernel can do.
+ *
+ * @param work must not return a promise
+ */
+export function inNewNetns<T>(work: () => Synchronous<T>): T {
+  const outer = inside.at(-1) ?? prepare()
+  newNamespace('net')
+  let fd: number
+  try {
+    fd = openFd('/proc/thread-self/ns/net')
+  } finally {
+    goBack(outer)
+  }
+  try {
+    return inNetns(fd, work)
+  } finally {
+    closeFd(fd)
+  }
+}
+
 /** Opens a namespace by process, by name under /run/netns, or by path. The caller closes the descriptor. */
 export function openNetns(where: {readonly pid: number} | {readonly name: string} | {readonly path: string}): number {
   if ('pid' in where) return openFd(`/proc/${where.pid}/ns/net`)

@@ -31,7 +31,8 @@ function allocate(map: BpfMap<unknown, unknown>, capacity: number): Buffers {
   return {capacity, keys, values, keysAddress: addressOf(keys.buffer), valuesAddress: addressOf(values.buffer)}
 }
 
-function lacksBatches(result: number): boolean {
+/** What a kernel answers that has no batches for a kind of map. */
+export function lacksBatches(result: number): boolean {
   return result === -EOPNOTSUPP || result === -ENOTSUPP || result === -EINVAL
 }
 
