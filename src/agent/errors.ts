@@ -6,6 +6,10 @@ export const codes = declareErrors({
     what: 'the configuration is wrong: {detail}',
     advice: 'correct the value in the ConfigMap cilium-config (or the Helm values behind it), then restart the agent',
   },
+  AGENT_FLAG_INVALID: {
+    what: '{flag} is no flag of the agent',
+    advice: 'give --config-dir=FOLDER, or a key of the ConfigMap cilium-config as --key=value',
+  },
   CONFIG_CONFLICT: {
     what: 'configuration keys do not fit together: {detail}',
     advice: 'correct the values in the ConfigMap cilium-config (or the Helm values behind it), then restart the agent',

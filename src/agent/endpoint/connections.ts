@@ -55,6 +55,8 @@ export interface ConnectionsOptions {
   readonly ifindexBase: number
   readonly bootId: string
   readonly network: () => PodNetwork
+  /** do the datapath's maps follow the endpoint's row? */
+  readonly settled: (key: string) => boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -271,7 +273,7 @@ export class Connections {
         (table) => {
           const now = table.get(key)
           if (now?.generation !== row.generation) fail(codes.ENDPOINT_NOT_FOUND, {endpoint: row.id})
-          return now.state === 'ready' && table.status(key)?.state === 'done' ? now : undefined
+          return now.state === 'ready' && this.options.settled(key) ? now : undefined
         },
         {signal, timeoutMs: identityMs, what: 'the identity of the pod'},
       )

@@ -1,0 +1,465 @@
+/**
+ * The agent: what is made from what, in the order in which it starts.
+ *
+ *     Kubernetes ──► reflect ──► tables: pods, namespaces, nodes, identities, remote-endpoints, local-node
+ *                                  │                                     ▲
+ *     disk ──► restore ──► endpoints, own-node                           │ create
+ *                            │     │                                     │
+ *        runtime ── CNI ──► connections ── endpoint-identity ────────────┘
+ *                            │     │
+ *                            ▼     ▼
+ *                address-claimants, route-claimants ──► tables: addresses, routes, devices
+ *                                                         │
+ *                                reconcilers ◄────────────┘──► maps, hooks, routes, CiliumNode, CiliumEndpoints
+ *
+ * After a restart: the programs and maps that run are found again; what the disk and the maps say holds until Kubernetes
+ * has told everything; then differences are applied, what nobody wants any more last.
+ */
+import {readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {ENDPOINT_IFINDEX_BASE, ENDPOINT_SLOTS} from '../datapath/gen/constants.ts'
+import {ruleSetNumber} from '../datapath/gen/enums.ts'
+import {ClientMetrics, connectKube, type KubeClient} from '../k8s/client.ts'
+import {EventRecorder} from '../k8s/event-recorder.ts'
+import {objects} from '../k8s/objects.ts'
+import {type CiliumEndpoint, type CiliumNode, type Node, resources} from '../k8s/resources.ts'
+import {NetlinkSocket} from '../kernel/netlink/socket.ts'
+import {clusterIdentities} from '../model/identity.ts'
+import {LabelFilter} from '../model/label-filter.ts'
+import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
+import {CniCalls} from './cni/calls.ts'
+import {conflistText, newestVersion} from './cni/conflist.ts'
+import {ConflistWriter} from './cni/conflist-writer.ts'
+import {runDeleteQueue} from './cni/delete-queue.ts'
+import {CniSocket} from './cni/socket.ts'
+import type {AgentConfig} from './config.ts'
+import {type AgentContext, CurrentConfig} from './context.ts'
+import {EndpointCollector} from './endpoint/collector.ts'
+import {Connections, type PodNetwork} from './endpoint/connections.ts'
+import {FormerEndpoints} from './endpoint/former.ts'
+import {EndpointRecords} from './endpoint/record.ts'
+import {restoreEndpoints} from './endpoint/restore.ts'
+import {Slots} from './endpoint/slots.ts'
+import type {AddressPlan} from './identity/address-rows.ts'
+import {NodePools} from './ipam/node-pools.ts'
+import {metricPrefix} from './metrics.ts'
+import {overlayDevice} from './node/device-names.ts'
+import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
+import {NodeFactsFile} from './node/facts.ts'
+import {openDatapath} from './node/open-datapath.ts'
+import {ensureOwnDevices, setRouterAddresses} from './node/own-devices.ts'
+import {familiesOf, underlayOf} from './node/own-facts.ts'
+import {OwnNode} from './node/own-node.ts'
+import {type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
+import {prepareRouting, Sysctl} from './node/sysctl.ts'
+import {AddressClaimants} from './reconcile/address-claimants.ts'
+import {addressReconciler} from './reconcile/addresses.ts'
+import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
+import {ciliumNodeReconciler} from './reconcile/cilium-node.ts'
+import type {EndpointSets} from './reconcile/datapath-door.ts'
+import {deviceReconciler} from './reconcile/devices.ts'
+import {EndpointIdentity} from './reconcile/endpoint-identity.ts'
+import {endpointReconciler} from './reconcile/endpoints.ts'
+import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
+import {RouteClaimants} from './reconcile/route-claimants.ts'
+import {routeReconciler} from './reconcile/routes.ts'
+import {sharedIdentities} from './reconcile/shared-identities.ts'
+import {Reflectors} from './reflect/reflectors.ts'
+import {createTables, type Tables} from './state/tables.ts'
+
+/** A node without an API server and without a memory of its own waits as long as it takes. */
+const patienceMs = 365 * 24 * 3600 * 1000
+
+/** Adds the agent's parts, in order. */
+export function assembleAgent(context: AgentContext): Agent {
+  const agent = new Agent(context)
+  const {lifecycle} = context
+  lifecycle.add({name: 'state', start: () => agent.openState()})
+  lifecycle.add({name: 'kubernetes', start: () => agent.connectKubernetes(), stop: () => agent.leaveKubernetes()})
+  lifecycle.add({
+    name: 'node',
+    startTimeoutMs: patienceMs,
+    start: (signal) => agent.learnNode(signal),
+    stop: () => agent.ownNode.stop(),
+  })
+  lifecycle.add({
+    name: 'datapath',
+    startTimeoutMs: 120_000,
+    start: () => agent.startDatapath(),
+    stop: () => agent.stopDatapath(),
+  })
+  lifecycle.add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.stopEndpoints()})
+  lifecycle.add({name: 'cni', start: () => agent.startCni(), stop: () => agent.stopCni()})
+  return agent
+}
+
+export class Agent {
+  readonly context: AgentContext
+  readonly config: CurrentConfig
+  readonly tables: Tables = createTables()
+  readonly pools: NodePools
+  readonly slots = new Slots(ENDPOINT_SLOTS)
+  readonly former = new FormerEndpoints()
+  readonly records: EndpointRecords
+  readonly ownNode: OwnNode
+  readonly bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  reflectors: Reflectors | undefined
+  client: KubeClient | undefined
+  datapath: LoadedDatapath | undefined
+  network: PodNetwork | undefined
+  conflist: ConflistWriter | undefined
+  private readonly sysctl: Sysctl
+  private readonly reconcilerMetrics: ReconcilerMetrics
+  private readonly runners: ReconcilerRunner<never>[] = []
+  private socket!: NetlinkSocket
+  private events: EventRecorder | undefined
+  private addressClaimants!: AddressClaimants
+  private routeClaimants!: RouteClaimants
+  private deviceWatch!: DeviceWatch
+  private identities: EndpointIdentity | undefined
+  private collector: EndpointCollector | undefined
+  private connections!: Connections
+  private cni: CniSocket | undefined
+
+  constructor(context: AgentContext) {
+    const {config} = context.loaded
+    this.context = context
+    this.config = new CurrentConfig(config)
+    this.pools = new NodePools(familiesOf(config))
+    this.sysctl = new Sysctl(config.procfs)
+    this.reconcilerMetrics = new ReconcilerMetrics(context.registry, metricPrefix)
+    this.records = new EndpointRecords(config['lib-dir'], context.log)
+    const file = new NodeFactsFile(config['lib-dir'], context.log)
+    const {tables, pools, bootId} = this
+    this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
+  }
+
+  async openState(): Promise<void> {
+    await this.records.open()
+    this.socket = new NetlinkSocket()
+  }
+
+  /** Begins to follow Kubernetes, and to tell it of this node. Waits for nothing. */
+  async connectKubernetes(): Promise<void> {
+    const {clock, log, registry, metrics} = this.context
+    const config = this.config.value
+    const client = await connectKube({
+      source: 'in-cluster',
+      ...(config['k8s-kubeconfig-path'] === '' ? {} : {path: config['k8s-kubeconfig-path']}),
+      metrics: new ClientMetrics(registry, metricPrefix),
+      clock,
+    })
+    this.client = client
+    this.events = new EventRecorder({client, component: 'cilium', host: config.nodeName, clock, log})
+    this.reflectors = new Reflectors({
+      client,
+      tables: this.tables,
+      nodeName: config.nodeName,
+      clock,
+      log,
+      events: metrics.kubernetesEvents,
+    })
+    this.reflectors.start()
+    this.run({
+      name: 'cilium-node',
+      table: this.tables.ownNode,
+      reconciler: ciliumNodeReconciler({
+        ciliumNodes: objects<CiliumNode>(client, resources.ciliumNodes),
+        nodes: objects<Node>(client, resources.nodes),
+        writesPodCidrs: config.ipam === 'kubernetes',
+        annotate: config['annotate-k8s-node'],
+      }),
+      refreshEveryMs: 60_000,
+    })
+  }
+
+  async leaveKubernetes(): Promise<void> {
+    await Promise.all(this.runners.map((runner) => runner.stop()))
+    await this.reflectors?.stop()
+    this.client?.close()
+    this.socket.close()
+  }
+
+  async learnNode(signal: AbortSignal): Promise<void> {
+    await this.ownNode.start()
+    await this.ownNode.ready(signal)
+  }
+
+  /**
+   * Devices, programs, maps. Why the order is safe: maps are filled before any hook gets a program that reads them,
+   * and what ran before runs on until then.
+   */
+  async startDatapath(): Promise<void> {
+    const config = this.config.value
+    const families = familiesOf(config)
+    const {facts, routerIps} = this.ownNode
+    const tunnel = config['routing-mode'] === 'tunnel'
+    const underlay = underlayOf(config, facts)
+    prepareRouting(this.sysctl, families)
+    const look = lookAtDevices(this.socket, this.deviceChoice(), facts.internalIps)
+    const mtu = config.mtu || Math.min(...look.devices.map((device) => device.mtu), 65_535)
+    const routeMtu = tunnel ? mtu - tunnelOverhead(underlay) : mtu
+    const tunnelPort = tunnel ? config['tunnel-port'] || 8472 : undefined
+    const own = ensureOwnDevices(this.socket, this.sysctl, {...families, mtu, tunnelPort})
+    setRouterAddresses(this.socket, own.host, routerIps)
+    this.network = {...families, routerIps, mtu, routeMtu}
+
+    const opened = openDatapath({
+      config,
+      node: {routerIps, host: own.host, overlay: own.overlay, routeMtu},
+      socket: this.socket,
+    })
+    this.datapath = opened.datapath
+    await this.restoreEndpoints()
+
+    const plan: AddressPlan = {
+      ...families,
+      tunnel,
+      underlay,
+      nativeCidrs: [config['ipv4-native-routing-cidr'], config['ipv6-native-routing-cidr']].filter(
+        (cidr) => cidr !== undefined,
+      ),
+    }
+    this.addressClaimants = new AddressClaimants(this.tables, plan, (ip) =>
+      facts.internalIps.some((own) => own.equals(ip)),
+    )
+    this.addressClaimants.start(opened.restored)
+    this.addressClaimants.setPodRanges(facts.podCidrs)
+    const routePlan: RoutePlan = {
+      ...families,
+      mode: config['routing-mode'],
+      direct: config['auto-direct-node-routes'],
+      overlayDevice,
+      tunnelMtu: tunnel ? routeMtu : undefined,
+      routerIps,
+    }
+    this.routeClaimants = new RouteClaimants(this.tables, routePlan)
+    this.routeClaimants.start()
+    this.routeClaimants.setPodRanges(facts.podCidrs)
+    this.deviceWatch = new DeviceWatch({
+      socket: this.socket,
+      tables: this.tables,
+      choice: this.deviceChoice(),
+      nodeIps: () => this.ownNode.facts.internalIps,
+      onHostIps: (ips) => this.addressClaimants.setHost(ips),
+      clock: this.context.clock,
+      log: this.context.log,
+    })
+    this.deviceWatch.start()
+
+    const {endpoints, addresses, devices, programs} = this.datapath
+    const filling = [
+      this.run({
+        name: 'bpf-endpoints',
+        table: this.tables.endpoints,
+        reconciler: endpointReconciler(endpoints, () => this.setsOf()),
+        begin: 'now',
+      }),
+      this.run({
+        name: 'bpf-addresses',
+        table: this.tables.addresses,
+        reconciler: addressReconciler(addresses),
+        begin: 'now',
+      }),
+    ]
+    await settled(filling)
+    for (const row of this.tables.endpoints.values()) programs.attachPod(row.ifindex)
+    if (own.overlay !== undefined) programs.attachOverlay(own.overlay.ifindex)
+    const rest = [
+      this.run({
+        name: 'devices',
+        table: this.tables.devices,
+        reconciler: deviceReconciler(devices, programs),
+        begin: 'now',
+      }),
+      this.run({
+        name: 'routes',
+        table: this.tables.routes,
+        reconciler: routeReconciler({
+          socket: this.socket,
+          skipUnreachable: config['direct-routing-skip-unreachable'],
+          log: this.context.log.for('routes'),
+        }),
+        begin: 'now',
+        refreshEveryMs: 60_000,
+      }),
+    ]
+    await settled(rest)
+    opened.retireOlder()
+  }
+
+  async stopDatapath(): Promise<void> {
+    this.deviceWatch?.stop()
+    this.addressClaimants?.stop()
+    this.routeClaimants?.stop()
+    await Promise.all(this.runners.map((runner) => runner.stop()))
+    this.datapath?.close()
+  }
+
+  /** Identities, CiliumEndpoints, and taking down what is gone. */
+  startEndpoints(): void {
+    const config = this.config.value
+    const {clock, log} = this.context
+    const {tables, client} = this
+    if (client === undefined) return
+    this.identities = new EndpointIdentity({
+      tables,
+      shared: sharedIdentities(client),
+      records: this.records,
+      cluster: config['cluster-name'],
+      filter: LabelFilter.parse(config.labels).filter,
+      range: clusterIdentities(config['cluster-id']),
+      graceMs: config['identity-change-grace-period'],
+      clock,
+      log,
+    })
+    this.identities.start()
+    this.run({
+      name: 'cilium-endpoints',
+      table: tables.endpoints,
+      reconciler: ciliumEndpointReconciler({
+        objects: objects<CiliumEndpoint>(client, resources.ciliumEndpoints),
+        podOf: (row) => tables.pods.get(`${row.namespace}/${row.pod}`),
+        nodeIp: () => this.ownNode.facts.internalIps.find((ip) => ip.family === underlayOf(config, this.ownNode.facts)),
+        known: () => tables.remoteEndpoints.values(),
+        enforcing: () => false,
+      }),
+      concurrency: 8,
+      refreshEveryMs: 300_000,
+    })
+    this.connections = new Connections({
+      tables,
+      slots: this.slots,
+      pools: this.pools,
+      former: this.former,
+      records: this.records,
+      socket: this.socket,
+      sysctl: this.sysctl,
+      programs: this.datapath!.programs,
+      endpointMap: this.datapath!.endpoints,
+      ifindexBase: ENDPOINT_IFINDEX_BASE,
+      bootId: this.bootId,
+      network: () => this.network!,
+      settled: (key) => ['bpf-endpoints'].every((by) => tables.endpoints.status(key, by)?.state === 'done'),
+      clock,
+      log,
+    })
+    this.collector = new EndpointCollector({tables, connections: this.connections, former: this.former, clock, log})
+    this.collector.start()
+  }
+
+  stopEndpoints(): void {
+    this.collector?.stop()
+    this.identities?.stop()
+  }
+
+  /** Pods can come: listens, carries out what was noted while nobody did, and tells the runtime that we are there. */
+  async startCni(): Promise<void> {
+    const config = this.config.value
+    const {clock, log, metrics} = this.context
+    const calls = new CniCalls({
+      connections: this.connections,
+      network: () => this.network!,
+      unready: () => (this.pools.ready ? undefined : 'the node has no pod CIDR yet'),
+      warn: (pod, reason, message) =>
+        this.events?.record(
+          {apiVersion: 'v1', kind: 'Pod', namespace: pod.namespace, name: pod.name, uid: pod.uid},
+          {type: 'Warning', reason: eventReason(reason), message},
+        ),
+      clock,
+      log,
+      metrics: {calls: metrics.cniCalls, duration: metrics.cniDuration},
+    })
+    const socketPath = join(config['state-dir'], 'cni.sock')
+    const answer = calls.answer.bind(calls)
+    this.cni = new CniSocket({path: socketPath, answer, log})
+    await this.cni.start()
+    const done = await runDeleteQueue({folder: join(config['state-dir'], 'deleteQueue'), answer, log: log.for('cni')})
+    if (done > 0) log.for('cni').info('carried out deletions that were noted while no agent ran', {count: done})
+    const path = config['write-cni-conf-when-ready']
+    if (path === '' || config['custom-cni-conf']) return
+    this.conflist = new ConflistWriter({
+      path,
+      exclusive: config['cni-exclusive'],
+      text: () =>
+        conflistText({
+          version: newestVersion(this.ownNode.facts.runtime),
+          debug: this.config.value.debug,
+          logFile: config['cni-log-file'],
+          socketPath: socketPath === '/var/run/cilium/cni.sock' ? undefined : socketPath,
+        }),
+      clock,
+      log,
+    })
+    await this.conflist.start()
+  }
+
+  async stopCni(): Promise<void> {
+    await this.conflist?.stop(this.config.value['cni-uninstall'])
+    await this.cni?.stop()
+  }
+
+  private async restoreEndpoints(): Promise<void> {
+    const {clock, log} = this.context
+    const began = clock.monotonic()
+    const {rows, former, leftovers} = await restoreEndpoints({
+      records: this.records,
+      slots: this.slots,
+      pools: this.pools,
+      former: this.former,
+      endpointMap: this.datapath!.endpoints,
+      socket: this.socket,
+      ifindexBase: ENDPOINT_IFINDEX_BASE,
+      slotCount: ENDPOINT_SLOTS,
+      bootId: this.bootId,
+      log: log.for('restore'),
+    })
+    for (const row of rows)
+      this.tables.endpoints.upsert({...row, state: row.identity === undefined ? 'waiting-for-identity' : 'ready'})
+    this.tables.endpoints.markSynced('disk')
+    if (rows.length + former + leftovers > 0) {
+      const ms = Math.round(clock.monotonic() - began)
+      log.for('restore').info('restored endpoints', {endpoints: rows.length, former, leftovers, ms})
+    }
+  }
+
+  /** Without policies everything is allowed, unless the mode says always. */
+  private setsOf(): EndpointSets {
+    const closed = this.config.value['enable-policy'] === 'always'
+    const set = closed ? ruleSetNumber.SET_CLOSED : ruleSetNumber.SET_OPEN
+    return {ingress: set, egress: set}
+  }
+
+  private deviceChoice(): DeviceChoice {
+    const config: AgentConfig = this.config.value
+    return {
+      patterns: config.devices,
+      forceDetection: config['force-device-detection'],
+      masquerade: config['egress-masquerade-interfaces'],
+    }
+  }
+
+  private run<Row>(options: Omit<ReconcilerOptions<Row>, 'clock' | 'log' | 'metrics'>): ReconcilerRunner<Row> {
+    const {clock, log} = this.context
+    const runner = new ReconcilerRunner<Row>({...options, clock, log, metrics: this.reconcilerMetrics})
+    this.runners.push(runner as unknown as ReconcilerRunner<never>)
+    runner.start()
+    return runner
+  }
+}
+
+/** Resolves when the runners have worked through what their tables hold now. */
+async function settled(runners: readonly {whenIdle(): Promise<void>}[]): Promise<void> {
+  // subscriptions and the claims that follow them are delivered within this turn
+  await new Promise((resolve) => setImmediate(resolve))
+  for (const runner of runners) await runner.whenIdle()
+}
+
+/** IPAM_EXHAUSTED → IpamExhausted, as reasons of events are written. */
+function eventReason(code: string): string {
+  return code
+    .toLowerCase()
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}

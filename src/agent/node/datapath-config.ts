@@ -1,0 +1,110 @@
+/** What the programs are told before they are loaded. Pure. */
+import {availableParallelism, totalmem} from 'node:os'
+import {FLOW_SHARD_ENTRIES, FLOW_SHARDS_MAX} from '../../datapath/gen/constants.ts'
+import {monitorLevel} from '../../datapath/gen/enums.ts'
+import {type Config, configZero} from '../../datapath/gen/types.ts'
+import type {Link} from '../../kernel/netlink/link.ts'
+import type {Cidr} from '../../model/cidr.ts'
+import type {Ip} from '../../model/ip.ts'
+import type {AgentConfig} from '../config.ts'
+
+export interface DatapathNode {
+  readonly routerIps: readonly Ip[]
+  readonly host: Link
+  readonly overlay: Link | undefined
+  /** bytes that reach every pod */
+  readonly routeMtu: number
+}
+
+const noAddress = new Uint8Array(16)
+/** Two entries of about 250 bytes, with what a hash map adds. */
+const flowBytes = 640
+
+export function datapathConfig(config: AgentConfig, node: DatapathNode): Config {
+  const router = (family: 4 | 6) => node.routerIps.find((ip) => ip.family === family)?.toMappedBytes() ?? noAddress
+  const native4 = config['ipv4-native-routing-cidr']
+  const native6 = config['ipv6-native-routing-cidr']
+  const [nodeportMin, nodeportMax] = portRange(config['node-port-range'])
+  const on = (flag: boolean) => (flag ? 1 : 0)
+  return {
+    ...configZero,
+    enableIpv4: on(config['enable-ipv4']),
+    enableIpv6: on(config['enable-ipv6']),
+    tunnel: on(config['routing-mode'] === 'tunnel'),
+    masqueradeIpv4: on(config['enable-ipv4'] && config['enable-ipv4-masquerade']),
+    masqueradeIpv6: on(config['enable-ipv6'] && config['enable-ipv6-masquerade']),
+    sourceCheck: on(config['enable-source-ip-verification']),
+    policy: on(config['enable-policy'] !== 'never'),
+    monitorLevel: monitorLevels[config['monitor-aggregation']],
+    monitorFlags: tcpFlags(config['monitor-aggregation-flags']),
+    eventDrop: on(config['bpf-events-drop-enabled']),
+    eventTrace: on(config['bpf-events-trace-enabled']),
+    eventVerdict: on(config['bpf-events-policy-verdict-enabled']),
+    monitorIntervalS: Math.max(1, Math.round(config['monitor-aggregation-interval'] / 1000)),
+    hostIfindex: node.host.ifindex,
+    overlayIfindex: node.overlay?.ifindex ?? 0,
+    hostV4: router(4),
+    hostV6: router(6),
+    hostMac: node.host.mac?.toBytes() ?? configZero.hostMac,
+    nativeV4: native4?.network.toMappedBytes() ?? noAddress,
+    nativeV6: native6?.network.toMappedBytes() ?? noAddress,
+    nativeV4Bits: mappedBits(native4),
+    nativeV6Bits: mappedBits(native6),
+    flowShards: flowShards(config),
+    tcpEstablishedS: 8000,
+    tcpOpeningS: 60,
+    tcpClosingS: 10,
+    anyEstablishedS: 60,
+    anyOpeningS: 60,
+    fragmentS: 30,
+    natPortMin: 32_768,
+    natPortMax: 65_535,
+    nodeportMin,
+    nodeportMax,
+    clusterId: config['cluster-id'],
+    timerIntervalMs: 100,
+    podMtu: node.routeMtu,
+    eventRings: Math.min(8, lowerPowerOfTwo(availableParallelism())),
+    tunnelPort: config['tunnel-port'] || 8472,
+    // a kube-proxy may have to translate what pods send
+    hostRouting: on(config['kube-proxy-replacement'] === 'true' && !config['enable-host-legacy-routing']),
+  }
+}
+
+const monitorLevels: Readonly<Record<AgentConfig['monitor-aggregation'], number>> = {
+  none: monitorLevel.MONITOR_NONE,
+  lowest: monitorLevel.MONITOR_LOWEST,
+  low: monitorLevel.MONITOR_LOW,
+  medium: monitorLevel.MONITOR_MEDIUM,
+  maximum: monitorLevel.MONITOR_MAXIMUM,
+}
+
+const flagBits: Readonly<Record<string, number>> = {fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128}
+
+/** `all` means every flag but those that change all the time. */
+function tcpFlags(words: readonly string[]): number {
+  if (words.includes('all')) return flagBits['fin']! | flagBits['syn']! | flagBits['rst']!
+  return words.reduce((bits, word) => bits | (flagBits[word.toLowerCase()] ?? 0), 0)
+}
+
+/** As many shards as the wanted number of flows takes, a power of two. Without a number: a share of the memory. */
+function flowShards(config: AgentConfig): number {
+  const asked = config['bpf-ct-global-tcp-max'] + config['bpf-ct-global-any-max']
+  const flows = asked || (totalmem() * config['bpf-map-dynamic-size-ratio']) / flowBytes
+  const shards = lowerPowerOfTwo(Math.ceil((flows * 2) / FLOW_SHARD_ENTRIES))
+  return Math.min(FLOW_SHARDS_MAX, Math.max(8, shards))
+}
+
+function lowerPowerOfTwo(value: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, value)))
+}
+
+function mappedBits(cidr: Cidr | undefined): number {
+  if (cidr === undefined) return 0
+  return cidr.family === 4 ? 96 + cidr.length : cidr.length
+}
+
+function portRange(text: string): readonly [number, number] {
+  const [min = 30_000, max = 32_767] = text.split(/[,-]/).map(Number)
+  return [min, max]
+}

@@ -1,0 +1,82 @@
+/** The agent as a process: flags, configuration, log, and the exit code. What it does is in main.ts. */
+import {systemClock} from '../runtime/clock.ts'
+import {CiliumError, fail, hasCode} from '../runtime/errors.ts'
+import {exitCodes} from '../runtime/exit-codes.ts'
+import {Lifecycle} from '../runtime/lifecycle.ts'
+import {createLog, type LogLevel, logLevels, type RootLog} from '../runtime/log.ts'
+import {FdSink} from '../runtime/log-sink.ts'
+import {MetricRegistry} from '../runtime/metrics.ts'
+import {versionText} from '../runtime/version.ts'
+import {type AgentConfig, isKey, loadConfig} from './config.ts'
+import {codes} from './errors.ts'
+import {assembleAgent} from './main.ts'
+import {AgentMetrics} from './metrics.ts'
+
+/** Entry of the process. Resolves with its exit code. */
+export async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  if (argv[0] === '--version' || argv[0] === 'version') {
+    console.log(`cilium-agent ${versionText()}`)
+    return exitCodes.ok
+  }
+  try {
+    const {folder, overrides} = parseFlags(argv)
+    return await run(folder, overrides, environment)
+  } catch (thrown) {
+    const {code, message, advice} = CiliumError.from(thrown)
+    console.error(`error ${code}  ${message}\n  try: ${advice}`)
+    return hasCode(thrown, codes.AGENT_FLAG_INVALID) ? exitCodes.usage : exitCodes.failed
+  }
+}
+
+async function run(
+  folder: string | undefined,
+  overrides: ReadonlyMap<string, string>,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const loaded = await loadConfig(folder, overrides, environment['K8S_NODE_NAME'])
+  const registry = new MetricRegistry()
+  const metrics = new AgentMetrics(registry)
+  const sink = new FdSink(1)
+  const log = createLog({...logOptions(loaded.config), sink, observe: (level, part) => metrics.logged(level, part)})
+  log.info('starting', {version: versionText(), node: loaded.config.nodeName})
+  for (const key of loaded.unknown) log.info('unknown configuration key, ignored', {key}, {per: key})
+  for (const problem of loaded.problems) log.warn('the label filter is not as written', {problem}, {per: problem})
+
+  const lifecycle = new Lifecycle({log})
+  assembleAgent({loaded, lifecycle, registry, metrics, log, clock: systemClock, environment})
+  const error = await lifecycle.run()
+  if (error !== undefined) log.error('ending', {error, advice: error.advice})
+  log.flush()
+  await sink.drain()
+  return error === undefined ? exitCodes.ok : exitCodes.failed
+}
+
+/** `--config-dir DIR`, and any key of the configuration as `--key=value` or `--key value`. */
+export function parseFlags(argv: readonly string[]): {folder: string | undefined; overrides: Map<string, string>} {
+  const overrides = new Map<string, string>()
+  let folder: string | undefined
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index]!
+    const [, key = '', , given] = /^--([a-z0-9-]+)(=(.*))?$/s.exec(word) ?? []
+    if (key !== 'config-dir' && !isKey(key)) fail(codes.AGENT_FLAG_INVALID, {flag: word.slice(0, 100)})
+    const next = argv[index + 1]
+    const hasNext = next !== undefined && !next.startsWith('--')
+    const value = given ?? (hasNext ? argv[++index]! : 'true')
+    if (key === 'config-dir') folder = value
+    else overrides.set(key, value)
+  }
+  return {folder, overrides}
+}
+
+/** `debug` wins over `log-opt`; format json or logfmt. */
+export function logOptions(config: AgentConfig): {level: LogLevel; format: 'logfmt' | 'json'} {
+  const asked = config['log-opt']['level']?.replace(/^warning$/, 'warn')
+  const level = logLevels.find((one) => one === asked)
+  const format = config['log-opt']['format']?.startsWith('json') ? 'json' : 'logfmt'
+  return {level: config.debug ? 'debug' : (level ?? 'info'), format}
+}
+
+/** Follows a change of the log's level while the agent runs. */
+export function applyLogLevel(log: RootLog, config: AgentConfig): void {
+  log.setLevel(logOptions(config).level)
+}
