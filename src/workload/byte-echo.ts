@@ -18,7 +18,7 @@ export function tcpEcho(): Server {
  * @returns the socket; one per family, because an answer must leave with the family of its request
  */
 export async function udpEcho(port: number, family: 'udp4' | 'udp6'): Promise<Socket> {
-  const socket = createSocket({type: family, ipv6Only: true})
+  const socket = createSocket({type: family, ipv6Only: family === 'udp6'})
   socket.on('message', (message, from) => socket.send(message, from.port, from.address))
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)

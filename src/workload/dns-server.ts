@@ -22,7 +22,7 @@ export function resolve(zone: Zone, message: Buffer): Buffer | undefined {
 
 /** Serves a zone over UDP, one socket per family. */
 export async function dnsOverUdp(zone: Zone, port: number, family: 'udp4' | 'udp6'): Promise<Socket> {
-  const socket = createSocket({type: family, ipv6Only: true})
+  const socket = createSocket({type: family, ipv6Only: family === 'udp6'})
   socket.on('message', (message, from) => {
     const answer = resolve(zone, message)
     if (answer !== undefined) socket.send(answer, from.port, from.address)
