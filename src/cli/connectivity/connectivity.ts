@@ -21,6 +21,8 @@ import type {KubernetesObject, NodeObject, PodObject, TestCluster, WorkloadObjec
 
 const runtimeConfigFile = '/var/run/cilium/state/agent-runtime-config.json'
 const agentContainer = 'cilium-agent'
+/** kube-proxy's own health server on the node of the agent: some clusters run it inside of another process */
+const kubeProxyProbe = ['curl', '--silent', '--fail', '--max-time', '2', 'http://127.0.0.1:10256/healthz']
 
 export interface SuiteHooks extends Progress {
   /** what is being set up */
@@ -79,7 +81,7 @@ export async function runSuite(run: SuiteRun): Promise<SuiteReport> {
     const plan = {image, options, features}
     await Promise.all(
       namespaces.map((namespace, index) =>
-        deploy(cluster, {...plan, namespace, number: index + 1}, {signal, say: hooks.say}),
+        deploy(cluster, {...plan, namespace, number: index + 1}, {signal, say: (line) => hooks.say(line)}),
       ),
     )
     const lab = findLab(cluster.server)
@@ -168,9 +170,11 @@ async function lookAround({cluster, where, options, hooks}: SuiteRun, signal: Ab
   }
   const status = await readJson<StatusResponse>(['cilium', 'status', '-o', 'json'])
   const runtimeConfig = await readJson<Record<string, unknown>>(['cat', runtimeConfigFile])
+  const health = await first.exec(kubeProxyProbe, {signal, timeoutMs: 60_000})
   const detected = detectFeatures({
     config: (config?.['data'] as Record<string, string> | undefined) ?? {},
-    ...{runtimeConfig, status, nodes, agentDaemonSet, kubeProxy},
+    ...{runtimeConfig, status, nodes, agentDaemonSet},
+    kubeProxy: kubeProxy !== undefined || health.exitCode === 0,
   })
   const features = options.singleNode === undefined ? detected : {...detected, singleNode: options.singleNode}
   hooks.say(`ℹ️  Cilium version: ${status.cilium?.msg ?? 'unknown'}, ${describeFeatures(features)}`)

@@ -1,6 +1,7 @@
 /** Brings the workloads of a test namespace up and waits until they can be tested with. */
 import {fail} from '../../runtime/errors.ts'
 import {duration} from '../render/duration.ts'
+import {clean} from '../render/text.ts'
 import {TEST_NAMESPACE_FOREIGN, TEST_WORKLOAD_STUCK} from './errors.ts'
 import type {KubernetesObject, PodObject, TestCluster, WorkloadObject} from './test-cluster.ts'
 import {until} from './until.ts'
@@ -15,6 +16,8 @@ import {
 
 /** for one workload to become ready: pulling an image may take its time */
 const readyMs = 300_000
+/** after this long the reason is told, and again whenever it is another one */
+const patienceMs = 15_000
 
 export interface DeployOptions {
   readonly signal: AbortSignal
@@ -33,7 +36,7 @@ export async function deploy(cluster: TestCluster, plan: WorkloadPlan, {signal, 
   await Promise.all(
     plannedWorkloads(plan).map(async (workload) => {
       say(`⌛ [${namespace}] Waiting for ${workload.kind.toLowerCase()} ${namespace}/${workload.name} to become ready…`)
-      await untilReady(cluster, namespace, workload, signal)
+      await untilReady(cluster, namespace, workload, {signal, say})
     }),
   )
 }
@@ -50,13 +53,21 @@ async function untilReady(
   cluster: TestCluster,
   namespace: string,
   {name, kind}: PlannedWorkload,
-  signal: AbortSignal,
+  {signal, say}: DeployOptions,
 ): Promise<void> {
   const ref = {apiVersion: 'apps/v1', kind, name, namespace}
+  const started = performance.now()
+  let told = ''
   const ready = await until(
     async () => {
       const workload = await cluster.get<WorkloadObject>(ref)
-      return workload !== undefined && isReady(kind, workload) ? true : undefined
+      if (workload !== undefined && isReady(kind, workload)) return true
+      if (performance.now() - started > patienceMs) {
+        const {reason} = await whyNotReady(cluster, namespace, name)
+        if (reason !== told) say(`⏳ [${namespace}] ${name}: ${clean(reason)}`)
+        told = reason
+      }
+      return undefined
     },
     {signal, timeoutMs: readyMs},
   )

@@ -24,7 +24,8 @@ export interface FeatureSources {
   readonly status: StatusResponse
   readonly nodes: readonly NodeObject[]
   readonly agentDaemonSet: WorkloadObject | undefined
-  readonly kubeProxy: WorkloadObject | undefined
+  /** kube-proxy runs on the nodes, in whatever form */
+  readonly kubeProxy: boolean
 }
 
 export const noScheduleLabel = 'cilium.io/no-schedule'
@@ -44,8 +45,8 @@ export function detectFeatures(sources: FeatureSources): Features {
   return {
     families: (['ipv4', 'ipv6'] as const).filter((family) => config[`enable-${family}`] === 'true'),
     tunnel: config['routing-mode'] === 'native' ? undefined : (config['tunnel-protocol'] ?? 'vxlan'),
-    services: replaces ? 'kube-proxy-replacement' : kubeProxy !== undefined ? 'kube-proxy' : undefined,
-    nodePort: replaces ? replacement?.features?.nodePort?.enabled === true : kubeProxy !== undefined,
+    services: replaces ? 'kube-proxy-replacement' : kubeProxy ? 'kube-proxy' : undefined,
+    nodePort: replaces ? replacement?.features?.nodePort?.enabled === true : kubeProxy,
     hostPort: replaces || (chaining === 'portmap' && !firewall),
     health:
       isTrue(sources.runtimeConfig, 'EnableHealthChecking') &&

@@ -15,7 +15,7 @@ const sources: FeatureSources = {
   status: {'kube-proxy-replacement': {mode: 'False', devices: null, deviceList: null}},
   nodes: [node('a'), node('b')],
   agentDaemonSet: {metadata: {name: 'cilium'}, spec: {}, status: {desiredNumberScheduled: 2}},
-  kubeProxy: undefined,
+  kubeProxy: false,
 }
 
 test('families are those that are switched on', () => {
@@ -34,9 +34,7 @@ test('nobody translates services without kube-proxy and its replacement', () => 
 })
 
 test('kube-proxy translates services but no host ports', () => {
-  const kubeProxy = {metadata: {name: 'kube-proxy'}, spec: {}, status: {}}
-
-  expect(detectFeatures({...sources, kubeProxy})).toMatchObject({
+  expect(detectFeatures({...sources, kubeProxy: true})).toMatchObject({
     services: 'kube-proxy',
     nodePort: true,
     hostPort: false,
