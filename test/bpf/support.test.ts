@@ -5,7 +5,7 @@ import {buildBpf} from '../../scripts/build-bpf.ts'
 import {answer} from './support/answer.ts'
 import {malformed} from './support/malformed.ts'
 import './support/match.ts'
-import {arp, icmpError, neighbourAdvertisement, neighbourSolicitation} from './support/messages.ts'
+import {arp, frame, icmpError, neighbourAdvertisement, neighbourSolicitation} from './support/messages.ts'
 import {fragments, icmp, Packet, protocols, rawIp, tcp, udp, vxlan} from './support/packet.ts'
 import {parsePacket} from './support/parse.ts'
 import {Rig} from './support/rig.ts'
@@ -129,6 +129,10 @@ test('IPv6 extension headers are walked to the transport', () => {
 
 test('an unknown protocol is sound and has no ports', () => {
   expect(rawIp('10.0.0.1', '10.0.0.2', 47).data(10)).toMatchPacket({src: '10.0.0.1', protocol: '47'})
+})
+
+test('a frame of another protocol is refused by name', () => {
+  expect(parsePacket(frame(0x88cc, new Uint8Array(50))).problems).toEqual(['ethertype-unknown'])
 })
 
 test('neighbours are asked for and answered in both families', () => {

@@ -13,18 +13,18 @@ beforeAll(() => {
 afterAll(() => node.close())
 
 test('a setting below net/ is that of the namespace where the thread stands', () => {
-  const path = 'net/ipv4/conf/eth0.7/forwarding'
-  const outside = readSysctl('net/ipv4/ip_forward')
-
+  const path = 'net/ipv4/conf/eth0.7/rp_filter'
+  const outside = readSysctl('net/core/somaxconn')
   node.run(() => writeSysctl(path, 0))
-  const before = node.run(() => writeSysctl(path, 1))
-  node.run(() => writeSysctl('net/ipv4/ip_forward', outside === '1' ? 0 : 1))
+
+  const before = node.run(() => writeSysctl(path, 2))
+  node.run(() => writeSysctl('net/core/somaxconn', 77))
 
   expect(before).toBe('0')
-  expect(node.run(() => readSysctl(path))).toBe('1')
-  expect(execFileSync('nsenter', [`--net=${node.path}`, 'sysctl', '-n', path], {encoding: 'utf8'}).trim()).toBe('1')
+  expect(node.run(() => readSysctl(path))).toBe('2')
+  expect(execFileSync('nsenter', [`--net=${node.path}`, 'sysctl', '-n', path], {encoding: 'utf8'}).trim()).toBe('2')
   expect(readSysctl(path)).toBeUndefined()
-  expect(readSysctl('net/ipv4/ip_forward')).toBe(outside)
+  expect(readSysctl('net/core/somaxconn')).toBe(outside)
 })
 
 test('a setting that does not exist cannot be written, nor can a value that it does not take', () => {

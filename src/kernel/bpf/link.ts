@@ -135,9 +135,3 @@ export function queryPrograms(target: number, type: AttachType): AttachedProgram
     linkId: linkIds.getUint32(i * 4, true),
   }))
 }
-
-/** A descriptor of the program with this id, as a query or link info names it. The caller closes it. */
-export function openProgramById(id: number): number {
-  begin().setUint32(0, id, true)
-  return bpf(commands.progFdById, 12, `open program with id ${id}`)
-}

@@ -2,13 +2,23 @@
  * Many map entries per system call, one by one where a map type lacks batches (map-in-map, sk_storage, old kernels).
  * A batch that stops in the middle says how far it came.
  */
+
+import type {Codec} from '../codec.ts'
 import {KernelError} from '../errors.ts'
 import {addressOf} from '../libc.ts'
-import type {BpfMap} from './map.ts'
 import {begin, commands, tryBpf} from './syscall.ts'
 
 const entriesPerBatch = 1024
 const [ENOENT, EFAULT, EINVAL, ENOSPC, EOPNOTSUPP, ENOTSUPP] = [2, 14, 22, 28, 95, 524]
+
+/** What batches need of a map. */
+export interface BatchedMap<K, V> {
+  readonly fd: number
+  readonly maxEntries: number
+  readonly shape: {readonly name: string; readonly key: Codec<K>; readonly value: Codec<V>}
+  put(key: K, value: V): void
+  delete(key: K): boolean
+}
 
 /** Entries of one call, as they lie in memory; valid until the next is asked for. */
 export interface MapBatch {
@@ -25,7 +35,10 @@ interface Buffers {
   readonly valuesAddress: bigint
 }
 
-function allocate(map: BpfMap<unknown, unknown>, capacity: number): Buffers {
+function allocate(
+  map: {readonly shape: {readonly key: {readonly size: number}; readonly value: {readonly size: number}}},
+  capacity: number,
+): Buffers {
   const keys = new DataView(new ArrayBuffer(capacity * map.shape.key.size))
   const values = new DataView(new ArrayBuffer(capacity * map.shape.value.size))
   return {capacity, keys, values, keysAddress: addressOf(keys.buffer), valuesAddress: addressOf(values.buffer)}
@@ -37,8 +50,8 @@ export function lacksBatches(result: number): boolean {
 }
 
 /** All entries, a batch at a time. */
-export function* readBatches<K, V>(map: BpfMap<K, V>): Generator<MapBatch> {
-  let buffers = allocate(map as BpfMap<unknown, unknown>, Math.min(map.maxEntries, entriesPerBatch))
+export function* readBatches<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
+  let buffers = allocate(map, Math.min(map.maxEntries, entriesPerBatch))
   const cursor = new ArrayBuffer(Math.max(map.shape.key.size, 8))
   const cursorAddress = addressOf(cursor)
   let started = false
@@ -53,7 +66,7 @@ export function* readBatches<K, V>(map: BpfMap<K, V>): Generator<MapBatch> {
     const result = tryBpf(commands.mapLookupBatch, 56)
     // a hash bucket holds more than fits: nothing was given yet
     if (result === -ENOSPC) {
-      buffers = allocate(map as BpfMap<unknown, unknown>, buffers.capacity * 2)
+      buffers = allocate(map, buffers.capacity * 2)
       continue
     }
     if (!started && lacksBatches(result)) {
@@ -68,8 +81,8 @@ export function* readBatches<K, V>(map: BpfMap<K, V>): Generator<MapBatch> {
   }
 }
 
-function* readOneByOne<K, V>(map: BpfMap<K, V>): Generator<MapBatch> {
-  const buffers = allocate(map as BpfMap<unknown, unknown>, 1)
+function* readOneByOne<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
+  const buffers = allocate(map, 1)
   const previous = new Uint8Array(map.shape.key.size)
   const previousAddress = addressOf(previous)
   // an entry that vanishes under the cursor sends the kernel back to the first: bounded, not endless
@@ -97,9 +110,9 @@ function* readOneByOne<K, V>(map: BpfMap<K, V>): Generator<MapBatch> {
 }
 
 /** Writes entries in the order given. @returns the number written @throws KernelError of the first that fails */
-export function writeBatches<K, V>(map: BpfMap<K, V>, entries: Iterable<readonly [K, V]>): number {
+export function writeBatches<K, V>(map: BatchedMap<K, V>, entries: Iterable<readonly [K, V]>): number {
   const {key, value, name} = map.shape
-  const buffers = allocate(map as BpfMap<unknown, unknown>, entriesPerBatch)
+  const buffers = allocate(map, entriesPerBatch)
   let written = 0
   let filled = 0
   let pending: (readonly [K, V])[] = []
@@ -123,9 +136,9 @@ export function writeBatches<K, V>(map: BpfMap<K, V>, entries: Iterable<readonly
 }
 
 /** Deletes keys; a missing one is skipped. @returns the number that existed */
-export function deleteBatches<K, V>(map: BpfMap<K, V>, keys: Iterable<K>): number {
+export function deleteBatches<K, V>(map: BatchedMap<K, V>, keys: Iterable<K>): number {
   const {key, name} = map.shape
-  const buffers = allocate(map as BpfMap<unknown, unknown>, entriesPerBatch)
+  const buffers = allocate(map, entriesPerBatch)
   let deleted = 0
   let filled = 0
   let pending: K[] = []

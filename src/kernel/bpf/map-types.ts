@@ -25,8 +25,6 @@ export const mapTypes = {
   arena: 33,
 } as const
 
-export type MapTypeName = keyof typeof mapTypes
-
 /** bpftool's name of a map type, "type 99" for one without a name. */
 export function mapTypeName(type: number): string {
   for (const [name, number] of Object.entries(mapTypes)) if (number === type) return name
