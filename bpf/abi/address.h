@@ -10,12 +10,12 @@
 
 #define ADDRESS_MAX 65536
 #define PREFIX_MAX  65536
+#define DEVICES_MAX 256
 
 enum address_flags {
 	ADDRESS_LOCAL_HOST = 1 << 0,  /* an address of this node: goes to the stack */
 	ADDRESS_REMOTE_NODE = 1 << 1, /* an address of another node */
 	ADDRESS_NATIVE = 1 << 2,      /* reached without tunnel and without masquerade */
-	ADDRESS_MASQUERADE = 1 << 3,  /* outside: leaves with the node's address */
 	ADDRESS_ENCRYPT = 1 << 4,
 };
 

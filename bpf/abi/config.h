@@ -38,6 +38,10 @@ struct config {
 	struct addr host_v4; /* the node's own address in the pod range: the pods' gateway */
 	struct addr host_v6;
 	struct mac host_mac;
+	struct addr
+		defrag_v4; /* never a real address: routed to cilium_net, it brings datagrams that the node's stack
+				* has reassembled back to cil_from_defrag; zero: none */
+	struct addr defrag_v6;
 	struct addr native_v4; /* no masquerade inside; bits 0: none */
 	struct addr native_v6;
 	__u32 native_v4_bits; /* 96 + n */
@@ -54,9 +58,15 @@ struct config {
 	__u16 nodeport_min;
 	__u16 nodeport_max;
 	__u32 cluster_id;
-	__u32 pod_mtu; /* largest packet that reaches any pod; for "too big" answers */
+	__u32 timer_interval_ms; /* of the flow expiry */
+	__u32 pod_mtu; /* largest packet that fits the overlay: what pods are told is the most */
+	__u32 event_rings; /* a power of two; CPU n writes to ring n mod that */
 	__u16 tunnel_port;
-	__u16 pad;
+	__u8 host_routing; /* 1: pods' packets to other nodes and outside skip the node's stack, so its netfilter
+			    * does not see them; 0: they pass it, both ways (a kube-proxy may translate them) */
+	__u8 defrag;	   /* the node's stack reassembles fragments before it routes them */
+	__u8 route_source; /* masquerade with the route's own source address */
+	__u8 pad[3];
 };
 
 #endif

@@ -8,6 +8,7 @@
 
 #define EVENT_VERSION	 1
 #define EVENT_RING_BYTES (1 << 22)
+#define EVENT_RINGS_MAX	 64
 
 enum event_type {
 	EVENT_DROP = 1,

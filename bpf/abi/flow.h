@@ -29,11 +29,20 @@ enum flow_zone {
 	FLOW_ZONE_STACK = 1, /* seen a second time, after the node's own stack has routed it */
 };
 
+/* Where a packet of an entry's direction goes, and where it comes from. */
+enum way {
+	WAY_UNKNOWN = 0,
+	WAY_LOCAL = 1,	/* a pod of this node */
+	WAY_STACK = 2,	/* this node's own stack */
+	WAY_TUNNEL = 3, /* another node, in the overlay */
+	WAY_ROUTE = 4,	/* another node or outside, by the routing table */
+};
+
 enum flow_flags {
 	FLOW_REVERSE = 1 << 0,	/* this is the reverse entry */
 	FLOW_SNAT = 1 << 1,	/* the source of the original direction is translated */
 	FLOW_DNAT = 1 << 2,	/* the destination is */
-	FLOW_ANSWERED = 1 << 3, /* an answer has been seen */
+	FLOW_REOPENED = 1 << 3, /* a closing connection's tuple was taken by a new one */
 	FLOW_LOOPBACK = 1 << 4, /* an endpoint talks to itself through a service: no policy */
 	FLOW_RELATED = 1 << 5,	/* made for an ICMP error's inner flow */
 	FLOW_PROXY = 1 << 6,	/* redirected to a proxy */
@@ -57,11 +66,11 @@ struct flow_key {
 	__u8 proto;
 	__u8 zone; /* enum flow_zone */
 	__u16 pad;
-};
+} __attribute__((aligned(8)));
 
 struct flow {
-	__u64 expires; /* boot clock, ns; FLOW_DEAD */
-	__u64 created; /* boot clock, ns */
+	__u64 expires; /* monotonic clock, ns; FLOW_DEAD */
+	__u64 created; /* monotonic clock, ns */
 	__u64 packets; /* of this direction */
 	__u64 bytes;
 	struct addr to_src;
@@ -83,15 +92,21 @@ struct flow {
 	/* the way out, valid as long as the epoch */
 	endpoint_ref src_endpoint;
 	endpoint_ref dst_endpoint;
-	__u32 ifindex;	    /* device of the FIB's answer; 0: ask again */
-	struct addr tunnel; /* zero: no tunnel */
+	__u32 ifindex;	 /* device of the routing table's answer; 0: ask again */
+	struct addr hop; /* tunnel: the node at its other end; route: the next hop */
+	__u32 routed;	 /* monotonic clock in s of that answer, good for a second */
+	__u32 answered;	 /* 1: a packet of the other direction has been seen */
+	__u16 mtu;	 /* of the way out */
+	__u8 way;	 /* enum way: where this direction goes */
+	__u8 from;	 /* enum way: where it comes from */
 	/* what events tell */
 	__u32 service;
 	__u32 backend;
-	__u32 reported;	     /* boot clock in s of the last trace event */
+	__u32 reported;	     /* monotonic clock in s of the last trace event, + 1; 0: none */
 	__u8 reported_flags; /* TCP flags already told */
-	__u8 pad;
+	__u8 peer_zone;	     /* zone of the other entry's key */
 	__be16 proxy_port;
+	__u32 pad2;
 };
 
 /* Fill of one shard; unanswered flows may take a quarter of it. */
@@ -102,19 +117,39 @@ struct flow_shard {
 	__u64 refused;
 };
 
-/* Ports of a datagram whose first fragment was seen. */
+/* What is known of a datagram that comes in fragments: its ports once the first one was seen, or that the node's
+ * stack has it because a later one came first. */
+#define FRAGMENTS_MAX 8192
+
 struct fragment_key {
 	struct addr src;
 	struct addr dst;
-	__u32 id; /* IPv4: 16 bits; IPv6: 32 bits; network order */
-	__u8 proto;
+	__u32 id;   /* network order; IPv4: its 16 bits */
+	__u8 proto; /* IPv6: 0, only the first fragment tells */
 	__u8 pad[3];
+};
+
+enum fragment_flags {
+	FRAGMENT_STACK = 1 << 0, /* all fragments of this datagram go to the node's stack */
 };
 
 struct fragment {
 	__be16 sport;
 	__be16 dport;
-	__u32 seen; /* boot clock, s */
+	__u32 seen; /* monotonic clock, s */
+	__u8 proto;
+	__u8 flags; /* enum fragment_flags */
+	__u16 pad;
+};
+
+/* The clockwork of expiry, one row; the kernel's own struct bpf_timer (16 bytes) stands before it. */
+struct flow_timer {
+	__u32 shards;	   /* in use; a power of two */
+	__u32 next;	   /* shard of the next tick */
+	__u32 urgent;	   /* shard + 1 that a packet found full; 0: none */
+	__u32 interval_ms; /* between ticks */
+	__u64 ticks;
+	__u64 last; /* monotonic clock, ns */
 };
 
 #endif

@@ -20,7 +20,7 @@ struct test_record {
 	__u32 ifindex;
 	__u32 reason; /* of a drop */
 	__u32 ext_error;
-	struct addr tunnel; /* remote node */
+	struct addr tunnel; /* remote node, or next hop of TEST_NEIGHBOUR */
 	__u32 tunnel_id;    /* identity carried */
 	__u32 mark;
 };

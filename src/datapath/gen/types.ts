@@ -394,6 +394,77 @@ export const deviceZero: Device = {
   mtu: 0,
 }
 
+/** struct end, 60 bytes */
+export interface End {
+  readonly addr: Uint8Array
+  readonly tunnel: Uint8Array
+  readonly identity: number
+  readonly cidrClass: number
+  readonly ref: number
+  readonly set: number
+  readonly flags: number
+  readonly endpointFlags: number
+  readonly way: number
+  readonly exact: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const endOffsets = {
+  addr: 0,
+  tunnel: 16,
+  identity: 32,
+  cidrClass: 36,
+  ref: 40,
+  set: 44,
+  flags: 48,
+  endpointFlags: 52,
+  way: 56,
+  exact: 57,
+} as const
+
+export const endCodec: Codec<End> = {
+  size: 60,
+  encode(value, view, offset) {
+    view.setUint16(offset + 58, 0)
+    writeBytes(view, offset, 16, value.addr)
+    writeBytes(view, offset + 16, 16, value.tunnel)
+    view.setUint32(offset + 32, value.identity, true)
+    view.setUint32(offset + 36, value.cidrClass, true)
+    view.setUint32(offset + 40, value.ref, true)
+    view.setUint32(offset + 44, value.set, true)
+    view.setUint32(offset + 48, value.flags, true)
+    view.setUint32(offset + 52, value.endpointFlags, true)
+    view.setUint8(offset + 56, value.way)
+    view.setUint8(offset + 57, value.exact)
+  },
+  decode: (view, offset) => ({
+    addr: readBytes(view, offset, 16),
+    tunnel: readBytes(view, offset + 16, 16),
+    identity: view.getUint32(offset + 32, true),
+    cidrClass: view.getUint32(offset + 36, true),
+    ref: view.getUint32(offset + 40, true),
+    set: view.getUint32(offset + 44, true),
+    flags: view.getUint32(offset + 48, true),
+    endpointFlags: view.getUint32(offset + 52, true),
+    way: view.getUint8(offset + 56),
+    exact: view.getUint8(offset + 57),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const endZero: End = {
+  addr: new Uint8Array(16),
+  tunnel: new Uint8Array(16),
+  identity: 0,
+  cidrClass: 0,
+  ref: 0,
+  set: 0,
+  flags: 0,
+  endpointFlags: 0,
+  way: 0,
+  exact: 0,
+}
+
 /** struct endpoint, 72 bytes */
 export interface Endpoint {
   readonly ifindex: number
@@ -1137,6 +1208,116 @@ export const prefixKeyZero: PrefixKey = {
   addr: new Uint8Array(16),
 }
 
+/** struct route, 40 bytes */
+export interface Route {
+  readonly hop: Uint8Array
+  readonly source: Uint8Array
+  readonly ifindex: number
+  readonly mtu: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const routeOffsets = {
+  hop: 0,
+  source: 16,
+  ifindex: 32,
+  mtu: 36,
+} as const
+
+export const routeCodec: Codec<Route> = {
+  size: 40,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 16, value.hop)
+    writeBytes(view, offset + 16, 16, value.source)
+    view.setUint32(offset + 32, value.ifindex, true)
+    view.setUint32(offset + 36, value.mtu, true)
+  },
+  decode: (view, offset) => ({
+    hop: readBytes(view, offset, 16),
+    source: readBytes(view, offset + 16, 16),
+    ifindex: view.getUint32(offset + 32, true),
+    mtu: view.getUint32(offset + 36, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const routeZero: Route = {
+  hop: new Uint8Array(16),
+  source: new Uint8Array(16),
+  ifindex: 0,
+  mtu: 0,
+}
+
+/** struct scratch, 1896 bytes */
+export interface Scratch {
+  readonly forward: Flow
+  readonly reverse: Flow
+  readonly forwardKey: FlowKey
+  readonly reverseKey: FlowKey
+  readonly about: FlowKey
+  readonly src: End
+  readonly dst: End
+  readonly route: Route
+  readonly source: Uint8Array
+  readonly quote: Uint8Array
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const scratchOffsets = {
+  forward: 0,
+  reverse: 160,
+  forwardKey: 320,
+  reverseKey: 360,
+  about: 400,
+  src: 440,
+  dst: 500,
+  route: 560,
+  source: 600,
+  quote: 616,
+} as const
+
+export const scratchCodec: Codec<Scratch> = {
+  size: 1896,
+  encode(value, view, offset) {
+    flowCodec.encode(value.forward, view, offset)
+    flowCodec.encode(value.reverse, view, offset + 160)
+    flowKeyCodec.encode(value.forwardKey, view, offset + 320)
+    flowKeyCodec.encode(value.reverseKey, view, offset + 360)
+    flowKeyCodec.encode(value.about, view, offset + 400)
+    endCodec.encode(value.src, view, offset + 440)
+    endCodec.encode(value.dst, view, offset + 500)
+    routeCodec.encode(value.route, view, offset + 560)
+    writeBytes(view, offset + 600, 16, value.source)
+    writeBytes(view, offset + 616, 1280, value.quote)
+  },
+  decode: (view, offset) => ({
+    forward: flowCodec.decode(view, offset),
+    reverse: flowCodec.decode(view, offset + 160),
+    forwardKey: flowKeyCodec.decode(view, offset + 320),
+    reverseKey: flowKeyCodec.decode(view, offset + 360),
+    about: flowKeyCodec.decode(view, offset + 400),
+    src: endCodec.decode(view, offset + 440),
+    dst: endCodec.decode(view, offset + 500),
+    route: routeCodec.decode(view, offset + 560),
+    source: readBytes(view, offset + 600, 16),
+    quote: readBytes(view, offset + 616, 1280),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const scratchZero: Scratch = {
+  forward: flowZero,
+  reverse: flowZero,
+  forwardKey: flowKeyZero,
+  reverseKey: flowKeyZero,
+  about: flowKeyZero,
+  src: endZero,
+  dst: endZero,
+  route: routeZero,
+  source: new Uint8Array(16),
+  quote: new Uint8Array(1280),
+}
+
 /** struct test_record, 40 bytes */
 export interface TestRecord {
   readonly action: number
@@ -1190,4 +1371,31 @@ export const testRecordZero: TestRecord = {
   tunnel: new Uint8Array(16),
   tunnelId: 0,
   mark: 0,
+}
+
+/** struct timer_row, 48 bytes */
+export interface TimerRow {
+  readonly clock: FlowTimer
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const timerRowOffsets = {
+  clock: 16,
+} as const
+
+export const timerRowCodec: Codec<TimerRow> = {
+  size: 48,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, 0n)
+    view.setBigUint64(offset + 8, 0n)
+    flowTimerCodec.encode(value.clock, view, offset + 16)
+  },
+  decode: (view, offset) => ({
+    clock: flowTimerCodec.decode(view, offset + 16),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const timerRowZero: TimerRow = {
+  clock: flowTimerZero,
 }

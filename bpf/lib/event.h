@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Events: records to the ring of this CPU's group, written without a wake-up; readers poll. A full ring loses the
+ * event and counts it: written = delivered, and written + lost is what there was to tell. */
+#ifndef LIB_EVENT_H
+#define LIB_EVENT_H
+
+#include "maps.h"
+#include "pkt.h"
+
+__separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type type,
+			   __s32 verdict)
+{
+	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	__u32 index = cpu & (cfg.event_rings - 1);
+	struct event_count *count = bpf_map_lookup_elem(&cilium_evcount, &zero);
+	void *ring = bpf_map_lookup_elem(&cilium_events, &index);
+	struct event *event;
+
+	if (!p)
+		return 0;
+	if (!count || !ring)
+		return 0;
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event) {
+		count->lost++;
+		return 0;
+	}
+	count->written++;
+	memset(event, 0, sizeof(*event));
+	event->time = bpf_ktime_get_boot_ns();
+	event->src = p->key.src;
+	event->dst = p->key.dst;
+	event->sport = p->key.sport;
+	event->dport = p->key.dport;
+	event->src_identity = p->src_identity;
+	event->dst_identity = p->dst_identity;
+	event->ifindex = p->action == TEST_PASS || !p->out ? ctx_read(ctx, ifindex) : p->out;
+	event->cookie = p->cookie;
+	event->length = p->size;
+	event->src_endpoint = p->src_endpoint;
+	event->dst_endpoint = p->dst_endpoint;
+	if (p->flags & PKT_IPV6)
+		event->flags |= EVENT_IPV6;
+	if (p->flags & PKT_REPLY)
+		event->flags |= EVENT_REPLY;
+	if (p->flags & PKT_FRAGMENT)
+		event->flags |= EVENT_FRAGMENT;
+	if (p->action == TEST_REDIRECT || p->hook == HOOK_FROM_OVERLAY ||
+	    p->hook == HOOK_TO_OVERLAY)
+		event->flags |= EVENT_VXLAN;
+	event->line = p->line;
+	event->version = EVENT_VERSION;
+	event->type = type;
+	event->point = type == EVENT_DROP ? (__u8)-verdict : p->point;
+	event->reason = p->related;
+	event->verdict = verdict;
+	event->direction = p->dir;
+	event->proto = p->key.proto;
+	event->tcp_flags = p->tcp_flags;
+	event->icmp_code = p->icmp_code;
+	event->file = p->hook <= HOOK_TO_CONTAINER ? FILE_POD
+		      : p->hook <= HOOK_TO_NETDEV  ? FILE_NETDEV
+						   : FILE_OVERLAY;
+	event->ext_error = p->ext_error;
+	event->ttl = p->ttl;
+	event->cpu = cpu;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* Is a forwarded packet of this flow worth an event? At medium aggregation: the first of each direction, one an
+ * interval, and one when a TCP flag is seen for the first time. */
+static __always_inline bool event_is_due(struct pkt *p, struct flow *flow)
+{
+	__u32 now = pkt_seconds(p) + 1;
+	__u8 fresh;
+
+	if (!cfg.event_trace)
+		return false;
+	if (cfg.monitor_level < MONITOR_MEDIUM)
+		return true;
+	fresh = p->key.proto == IPPROTO_TCP
+			? p->tcp_flags & cfg.monitor_flags & ~flow->reported_flags
+			: 0;
+	if (flow->reported && now - flow->reported < cfg.monitor_interval_s && !fresh)
+		return false;
+	flow->reported = now;
+	flow->reported_flags |= fresh;
+	return true;
+}
+
+#endif

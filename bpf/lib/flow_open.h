@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The first packet of a flow: who its ends are, whether they may talk, what they are translated to; then the pair of
+ * entries. The reverse entry is written first, for its key is what two flows could want both: whoever has it owns the
+ * tuple that answers will carry, and everybody else leaves with another source port. */
+#ifndef LIB_FLOW_OPEN_H
+#define LIB_FLOW_OPEN_H
+
+#include "ends.h"
+#include "flow.h"
+#include "flow_expiry.h"
+#include "forward.h"
+#include "masquerade.h"
+
+#define FLOW_TAKEN 2 /* the key belongs to another live flow */
+
+/* How many source ports are tried before the packet is refused; in the second half also those of connections that
+ * have ended but not expired. */
+#define NAT_TRIES 128
+
+#ifndef EEXIST
+#define EEXIST 17
+#define E2BIG  7
+#endif
+
+static __always_inline bool flow_same_way(const struct flow *a, const struct flow *b)
+{
+	return a->to_sport == b->to_sport && a->to_dport == b->to_dport &&
+	       addr_equal(&a->to_src, &b->to_src) && addr_equal(&a->to_dst, &b->to_dst);
+}
+
+/* Writes an entry under a key that must be free or dead. Returns 0, FLOW_TAKEN or a negative reason.
+ * @param eager take the key also from a connection that is closing */
+__separate int flow_claim(const struct flow_key *key, const struct flow *flow, __u64 now,
+			  bool eager)
+{
+	__u32 i, index, answered;
+	struct flow *old;
+	__u64 seen;
+	void *map;
+	long ret;
+
+	if (!key || !flow)
+		return -DROP_INVALID_TC_BUFFER;
+	index = flow_shard_index(key);
+	map = bpf_map_lookup_elem(&cilium_flows, &index);
+	if (!map)
+		return -DROP_CT_NO_MAP_FOUND;
+	for (i = 0; i < 2; i++) {
+		ret = bpf_map_update_elem(map, key, flow, BPF_NOEXIST);
+		if (!ret) {
+			shard_add(index, 1, 1);
+			return 0;
+		}
+		if (ret == -E2BIG) {
+			shard_refused(index);
+			return -DROP_FLOW_TABLE_FULL;
+		}
+		if (ret != -EEXIST)
+			return -DROP_CT_MAP_INSERTION_FAILED;
+		old = bpf_map_lookup_elem(map, key);
+		if (!old)
+			continue;
+		/* the same flow, from another CPU or from before its other half was lost */
+		if (flow_same_way(old, flow)) {
+			answered = old->answered;
+			if (bpf_map_update_elem(map, key, flow, BPF_EXIST))
+				continue;
+			if (answered)
+				shard_add(index, 0, 1);
+			return 0;
+		}
+		seen = *(volatile __u64 *)&old->expires;
+		if (seen == FLOW_DEAD)
+			flow_delete(key, old->answered);
+		else if (seen <= now || (eager && old->state == FLOW_CLOSING))
+			flow_kill(key, old, seen);
+		else
+			return FLOW_TAKEN;
+	}
+	return FLOW_TAKEN;
+}
+
+struct port_search {
+	__u64 now;
+	__u32 first;  /* of the range */
+	__u32 range;  /* its size */
+	__u32 random; /* where in it the search begins */
+	int result;
+	__u32 keep; /* 1: the original port may be kept */
+	__u32 only; /* 1: and no other may be taken */
+};
+
+/* bpf_loop callback: claims the reverse entry with the i-th port. */
+static long port_try(__u32 i, struct port_search *search)
+{
+	struct scratch *s = scratch();
+	__be16 port;
+
+	if (!s)
+		return 1;
+	port = s->forward_key.sport;
+	if (i || !search->keep)
+		port = bpf_htons(search->first + (search->random + i) % search->range);
+	s->forward.to_sport = port;
+	s->reverse_key.dport = port;
+	search->result = flow_claim(&s->reverse_key, &s->reverse, search->now, i >= NAT_TRIES / 2);
+	if (search->result != FLOW_TAKEN)
+		return 1;
+	return search->only != 0;
+}
+
+/* Finds a source port with which the flow's answers are told from all others', and claims it. */
+static __noinline int flow_claim_port(struct pkt *p, struct scratch *s, bool translated)
+{
+	struct port_search search = {.now = p->now};
+	__u16 port = bpf_ntohs(p->key.sport);
+
+	switch (p->key.proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		search.first = cfg.nat_port_min;
+		search.range = cfg.nat_port_max - cfg.nat_port_min + 1;
+		/* a kept port outside the range could be one that this node listens on */
+		search.keep = !translated || (port >= cfg.nat_port_min && port <= cfg.nat_port_max);
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMP6:
+		search.range = 65536;
+		search.keep = true;
+		search.only = !(p->flags & PKT_ECHO) || !p->key.sport;
+		break;
+	default:
+		/* SCTP's checksum does not bear another port; other protocols have none */
+		search.keep = search.only = true;
+	}
+	if (translated && search.only && p->key.proto != IPPROTO_SCTP && !(p->flags & PKT_ECHO))
+		return -DROP_UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE;
+	if (!search.range)
+		search.range = 1;
+	search.random = bpf_get_prandom_u32() % 65536;
+	search.result = FLOW_TAKEN;
+	bpf_loop(NAT_TRIES, port_try, &search, 0);
+	return search.result == FLOW_TAKEN ? -DROP_NO_MAPPING_FOR_NAT_MASQUERADE : search.result;
+}
+
+static __always_inline bool shard_has_room(const struct flow_key *key)
+{
+	__u32 index = flow_shard_index(key);
+	struct flow_shard *shard = bpf_map_lookup_elem(&cilium_shards, &index);
+
+	if (shard && shard->unanswered < FLOW_SHARD_ENTRIES / 4)
+		return true;
+	shard_refused(index);
+	return false;
+}
+
+static __always_inline void flow_describe(struct flow *flow, const struct pkt *p,
+					  const struct end *src, const struct end *dst)
+{
+	flow->created = p->now;
+	flow->src_identity = src->identity;
+	flow->dst_identity = dst->identity;
+	flow->src_endpoint = src->ref;
+	flow->dst_endpoint = dst->ref;
+	flow->src_set = src->ref ? src->set : 0;
+	flow->dst_set = dst->ref ? dst->set : 0;
+	flow->epoch = p->epoch;
+	flow->src_cookie = flow->dst_cookie = p->cookie;
+	flow->state = FLOW_OPENING;
+	flow->expires = p->now + flow_lifetime(flow, p->key.proto);
+}
+
+/* Makes the pair of entries. Returns 0, FLOW_UNTRACKED (the stack may have the packet, no entry is needed) or a
+ * negative reason. */
+__separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
+{
+	struct scratch *s = scratch();
+	struct ways ways = {};
+	int ret;
+
+	if (!p || !s)
+		return -DROP_INVALID_TC_BUFFER;
+	ret = ends_find(p, s, endpoint_of_device(ctx_read(ctx, ifindex)), &ways);
+	if (ret)
+		return ret;
+	ret = judge(p, &s->src, &s->dst);
+	p->src_identity = s->src.identity;
+	p->dst_identity = s->dst.identity;
+	p->src_endpoint = s->src.ref;
+	p->dst_endpoint = s->dst.ref;
+	if (ret)
+		return ret;
+
+	memset(&s->forward, 0, sizeof(s->forward));
+	memset(&s->reverse, 0, sizeof(s->reverse));
+	flow_describe(&s->forward, p, &s->src, &s->dst);
+	flow_describe(&s->reverse, p, &s->src, &s->dst);
+	memset(&s->route, 0, sizeof(s->route));
+	memset(&s->source, 0, sizeof(s->source));
+	if (ways.forward == WAY_ROUTE && p->hook == HOOK_FROM_CONTAINER) {
+		ret = route_find(ctx, p, &p->key.src, &p->key.dst, &s->route);
+		if (ret)
+			return ret;
+		s->forward.ifindex = s->route.ifindex;
+		s->forward.hop = s->route.hop;
+		s->forward.mtu = s->route.mtu;
+		s->forward.routed = pkt_seconds(p);
+	}
+	if (ways.masquerade) {
+		if (p->flags & PKT_NO_PORTS)
+			return -DROP_FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND;
+		ret = masquerade_address(p,
+					 p->hook == HOOK_FROM_CONTAINER ? s->route.ifindex
+									: ctx_read(ctx, ifindex),
+					 &s->route.source, &s->source);
+		if (ret)
+			return ret;
+	}
+
+	s->forward_key = p->key;
+	s->forward.to_src = p->key.src;
+	s->forward.to_dst = p->key.dst;
+	s->forward.to_sport = p->key.sport;
+	s->forward.to_dport = p->key.dport;
+	s->forward.way = ways.forward;
+	s->forward.from = s->src.way;
+	s->reverse.way = ways.reverse;
+	s->reverse.from = s->dst.way;
+	if (ways.forward == WAY_TUNNEL)
+		s->forward.hop = s->dst.tunnel;
+	if (ways.reverse == WAY_TUNNEL)
+		s->reverse.hop = s->src.tunnel;
+	if (!addr_is_zero(&s->source)) {
+		s->forward.to_src = s->source;
+		s->forward.flags = s->reverse.flags = FLOW_SNAT;
+		/* the same tuple came by when the pod sent it */
+		if (p->hook == HOOK_TO_NETDEV && s->src.ref)
+			s->forward_key.zone = FLOW_ZONE_STACK;
+	}
+	if (s->src.way == WAY_STACK || s->dst.way == WAY_STACK) {
+		s->forward.flags |= FLOW_HOST;
+		s->reverse.flags |= FLOW_HOST;
+	}
+	s->reverse.flags |= FLOW_REVERSE;
+	flow_key_reverse(&p->key, &s->reverse_key);
+	s->reverse_key.zone = FLOW_ZONE_CLUSTER;
+	s->reverse_key.dst = s->forward.to_src;
+	s->reverse.to_src = p->key.dst;
+	s->reverse.to_dst = p->key.src;
+	s->reverse.to_sport = p->key.dport;
+	s->reverse.to_dport = p->key.sport;
+	s->reverse.peer_zone = s->forward_key.zone;
+
+	if (!shard_has_room(&s->forward_key) || !shard_has_room(&s->reverse_key))
+		return -DROP_TOO_MANY_UNANSWERED;
+	ret = flow_claim_port(p, s, s->forward.flags & FLOW_SNAT);
+	if (ret)
+		return ret;
+	if (s->forward.to_sport != p->key.sport) {
+		struct flow *reverse = flow_find(&s->reverse_key);
+
+		s->forward.flags |= FLOW_SNAT;
+		if (reverse)
+			reverse->flags |= FLOW_SNAT;
+	}
+	ret = flow_claim(&s->forward_key, &s->forward, p->now, true);
+	p->key.zone = s->forward_key.zone;
+	if (ret) {
+		/* another CPU was faster: its pair serves, ours goes */
+		flow_delete(&s->reverse_key, 0);
+		return ret == FLOW_TAKEN ? 0 : ret;
+	}
+	return 0;
+}
+
+#endif

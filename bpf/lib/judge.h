@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who the two ends of a flow are, and whether they may talk. */
+#ifndef LIB_JUDGE_H
+#define LIB_JUDGE_H
+
+#include "address.h"
+#include "endpoint.h"
+#include "policy.h"
+
+static __always_inline void end_of_endpoint(struct end *end, const struct endpoint *row,
+					    enum direction dir)
+{
+	end->identity = row->identity;
+	end->ref = endpoint_refer(row);
+	end->set = dir == DIR_EGRESS ? row->egress_set : row->ingress_set;
+	end->endpoint_flags = row->flags;
+	end->way = WAY_LOCAL;
+	end->exact = 1;
+}
+
+/* Fills `end` from its address. Returns 0, DROP_UNKNOWN_ADDRESS or DROP_STALE_ENDPOINT (the address still names a pod
+ * that is gone). @param dir the direction whose rules count for this end */
+static __always_inline int end_resolve(struct end *end, const struct addr *addr, enum direction dir)
+{
+	const struct endpoint *row;
+	const struct address *found;
+
+	memset(end, 0, sizeof(*end));
+	end->addr = *addr;
+	found = address_exact(addr);
+	if (found) {
+		end->exact = 1;
+	} else {
+		found = address_find(addr);
+		if (!found)
+			return -DROP_UNKNOWN_ADDRESS;
+	}
+	end->identity = found->identity;
+	end->cidr_class = found->cidr_class;
+	end->flags = found->flags;
+	if (found->endpoint) {
+		row = endpoint_of(found->endpoint);
+		if (!row)
+			return -DROP_STALE_ENDPOINT;
+		end_of_endpoint(end, row, dir);
+	} else if (found->flags & ADDRESS_LOCAL_HOST) {
+		end->way = WAY_STACK;
+	} else if (cfg.tunnel && !addr_is_zero(&found->tunnel)) {
+		end->way = WAY_TUNNEL;
+		end->tunnel = found->tunnel;
+	} else {
+		end->way = WAY_ROUTE;
+	}
+	return 0;
+}
+
+/* May the source talk to the destination? Rules: 1 the source's egress set must allow it, when it is a pod of this
+ * node; 2 the destination's ingress set likewise; 3 a node may always reach its own pods (their probes come from it).
+ * Returns 0 or a negative reason. */
+static __always_inline int judge(struct pkt *p, const struct end *src, const struct end *dst)
+{
+	int ret;
+
+	if (src->ref) {
+		ret = policy_verdict(p, src->set, dst, DIR_EGRESS);
+		if (ret && !(src->endpoint_flags & ENDPOINT_AUDIT))
+			return ret;
+	}
+	if (dst->ref && src->identity != ID_HOST) {
+		ret = policy_verdict(p, dst->set, src, DIR_INGRESS);
+		if (ret && !(dst->endpoint_flags & ENDPOINT_AUDIT))
+			return ret;
+	}
+	return 0;
+}
+
+#endif

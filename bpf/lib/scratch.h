@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Room for what is too large for the stack, one row per CPU. Valid within one run of one program: nothing is kept in
+ * it, no other program reads it. tc programs are not interrupted by each other on one CPU. */
+#ifndef LIB_SCRATCH_H
+#define LIB_SCRATCH_H
+
+#include "pkt.h"
+#include "../abi/address.h"
+#include "../abi/endpoint.h"
+
+/* One end of a flow: what is known of its address, and the rules it stands under. */
+struct end {
+	struct addr addr;
+	struct addr tunnel;
+	__u32 identity;
+	__u32 cidr_class;
+	endpoint_ref ref; /* 0: not a pod of this node */
+	__u32 set; /* of the direction that counts: egress of a source, ingress of a destination */
+	__u32 flags; /* enum address_flags */
+	__u32 endpoint_flags;
+	__u8 way; /* enum way: how packets reach it */
+	__u8 exact;
+	__u8 pad[2];
+};
+
+/* What the routing table says of a destination. */
+struct route {
+	struct addr hop;
+	struct addr source; /* the route's own, when the kernel tells it */
+	__u32 ifindex;
+	__u32 mtu;
+};
+
+#define QUOTE_BYTES 1280
+
+struct scratch {
+	struct flow forward;
+	struct flow reverse;
+	struct flow_key forward_key;
+	struct flow_key reverse_key;
+	struct flow_key about; /* entry of an ICMP error */
+	struct end src;
+	struct end dst;
+	struct route route;
+	struct addr source; /* to masquerade with */
+	__u8 quote[QUOTE_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} cilium_scratch SEC(".maps");
+
+static __always_inline struct scratch *scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cilium_scratch, &zero);
+}
+
+#endif
