@@ -95,7 +95,8 @@ function elsewhere(schema: Schema, name: string): string | undefined {
   return (
     paths.find((path) => last(path) === name) ??
     paths.find((path) => last(path).toLowerCase() === name.toLowerCase()) ??
-    paths.find((path) => last(path) === nearest(name, [last(path)]))
+    // short names are near to everything
+    (name.length < 5 ? undefined : paths.find((path) => last(path) === nearest(name, [last(path)])))
   )
 }
 
