@@ -1,0 +1,60 @@
+/** What the local API shows, in the agent's words. The agent implements it; parts that are not there yet are undefined. */
+import type {HealthStatusResponse} from '../../api/models.ts'
+import type {ReflectorHealth} from '../../k8s/reflector.ts'
+import type {AgentConfig} from '../config.ts'
+import type {PodNetwork} from '../endpoint/connections.ts'
+import type {NodePools} from '../ipam/node-pools.ts'
+import type {NodeFacts} from '../node/facts.ts'
+import type {EndpointRow} from '../state/rows.ts'
+import type {Tables} from '../state/tables.ts'
+
+export interface RunnerState {
+  readonly name: string
+  readonly failing: number
+  /** of the row that failed last */
+  readonly lastError: string | undefined
+  readonly lastErrorAt: number | undefined
+  readonly lastSuccessAt: number | undefined
+  readonly successes: number
+  readonly failures: number
+}
+
+export interface KubernetesState {
+  /** `1.34 (v1.34.4) [linux/amd64]` */
+  readonly version: string | undefined
+  /** why it cannot be asked */
+  readonly error: string | undefined
+  /** wall clock, ms: since when this is so */
+  readonly since: number
+}
+
+export interface DatapathState {
+  readonly generation: number
+  readonly since: number
+  readonly attachMode: 'tcx' | 'tc'
+  /** pinned maps by name, with their sizes and paths */
+  readonly maps: readonly {readonly name: string; readonly path: string; readonly maxEntries: number}[]
+}
+
+export interface ApiSources {
+  readonly startedAt: number
+  readonly tables: Tables
+  readonly pools: NodePools
+  config(): AgentConfig
+  /** texts of the configuration as given */
+  texts(): ReadonlyMap<string, string>
+  /** @throws CONFIG_KEY_IMMUTABLE, CONFIG_VALUE_INVALID */
+  changeConfig(changes: ReadonlyMap<string, string>): void
+  facts(): NodeFacts | undefined
+  network(): PodNetwork | undefined
+  reflectors(): ReadonlyMap<string, ReflectorHealth>
+  kubernetes(): KubernetesState
+  runners(): readonly RunnerState[]
+  cniConfig(): {readonly ok: boolean; readonly message: string} | undefined
+  datapath(): DatapathState | undefined
+  health(): HealthStatusResponse | undefined
+  /** what the start still waits for; empty when everything has started */
+  waitingFor(): string
+  /** ends an endpoint */
+  disconnect(row: EndpointRow): Promise<void>
+}
