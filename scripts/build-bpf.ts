@@ -58,7 +58,15 @@ export async function buildBpf(build: BpfBuild): Promise<BpfObjectFile[]> {
     for (const [index, source] of queue) objects[index] = await compile(source, build)
   }
   await Promise.all([worker(), worker()])
+  removeOrphans(build.to, objects)
   return objects
+}
+
+/** Objects whose source is gone would be loaded and shipped for ever. */
+function removeOrphans(folder: string, objects: readonly BpfObjectFile[]): void {
+  const wanted = new Set(objects.map(({object}) => basename(object)))
+  for (const file of readdirSync(folder))
+    if (file.endsWith('.o') && !wanted.has(file)) rmSync(join(folder, file), {force: true})
 }
 
 async function compile(source: string, build: BpfBuild): Promise<BpfObjectFile> {
