@@ -68,7 +68,7 @@ import {Reflectors} from './reflect/reflectors.ts'
 import {createTables, type Tables} from './state/tables.ts'
 
 /** A node without an API server and without a memory of its own waits as long as it takes. */
-const patienceMs = 365 * 24 * 3600 * 1000
+const patienceMs = 2 ** 31 - 1
 
 /** Adds the agent's parts, in order. */
 export function assembleAgent(context: AgentContext): Agent {
