@@ -36,7 +36,7 @@ export interface BundleResult {
 
 /** Writes the bundle. The old one is replaced only when the new one is complete. */
 export async function buildBundle({architecture, release, outputFolder}: BundleOptions): Promise<BundleResult> {
-  const scratch = `${outputFolder}.new`
+  const scratch = `${outputFolder}.${process.pid}`
   await rm(scratch, {recursive: true, force: true})
   await mkdir(scratch, {recursive: true})
 

@@ -8,23 +8,21 @@
  * Needs no docker; needs no network once the base is cached. The same inputs give the same bytes.
  */
 import {existsSync} from 'node:fs'
-import {mkdir, readFile, rename, rm} from 'node:fs/promises'
+import {mkdir, readFile, rename} from 'node:fs/promises'
 import {pathToFileURL} from 'node:url'
-import {execa} from 'execa'
 import {CiliumError, fail} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
+import {buildBpf} from './build-bpf.ts'
 import {buildBundle} from './build-bundle.ts'
 import {buildCniShim} from './build-cni.ts'
 import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
 import {baseLayer} from './image/base-layer.ts'
-import {BUILD_STEP_FAILED, IMAGE_NODE_MISSING} from './image/errors.ts'
+import {IMAGE_NODE_MISSING} from './image/errors.ts'
 import {cachedLayer, compressLayer, type Layer} from './image/layer.ts'
 import {writeImageArchive} from './image/oci.ts'
 import {folderEntries, parentFolders, wrapper} from './image/our-layer.ts'
 import {type TarEntry, writeTar} from './image/tar.ts'
 import {type Release, readRelease, repositoryRoot} from './release.ts'
-
-const dist = `${repositoryRoot}dist`
 
 /** Names on PATH in a container, and the bundled process each one starts. The agent's tools are called `cilium` there. */
 const commands: Readonly<Record<string, string>> = {
@@ -45,21 +43,32 @@ trap 'exit 0' TERM INT
 while :; do sleep 3600 & wait $!; done
 `
 
-async function buildImage(architecture: Architecture, release: Release, say: (line: string) => void): Promise<void> {
+export interface ImageOptions {
+  readonly architecture: Architecture
+  readonly release: Release
+  /** gets bundle/, bpf/, cni/ and image/ */
+  readonly dist: string
+  readonly say: (line: string) => void
+}
+
+/**
+ * Builds what the image is made of, and the image.
+ *
+ * @returns the archive and its digest
+ */
+export async function buildImage(options: ImageOptions): Promise<{readonly file: string; readonly digest: string}> {
+  const {architecture, release, dist, say} = options
   const folder = `${dist}/image`
   await mkdir(folder, {recursive: true})
 
-  await buildBpf()
-  const shim = await buildCniShim(`${dist}/cni/cilium-cni`)
+  await buildBpf({from: `${repositoryRoot}bpf`, to: `${dist}/bpf`})
+  await buildCniShim(`${dist}/cni/cilium-cni`)
   const {processes, missing} = await buildBundle({architecture, release, outputFolder: `${dist}/bundle`})
   for (const name of missing) say(`skipped ${name}: its file in bin/ does not exist`)
 
-  const layers = [
-    await baseLayer(architecture, say),
-    await nodeLayer(architecture),
-    await ourLayer(processes, shim, release),
-  ]
-  const unfinished = `${folder}/cilium.tar.new`
+  const layers = [await baseLayer(architecture, say), await nodeLayer(architecture), await ourLayer(processes, options)]
+  const file = `${folder}/cilium.tar`
+  const unfinished = `${file}.${process.pid}`
   const {digest, size} = await writeImageArchive(unfinished, {
     architecture,
     name: 'cilium',
@@ -75,12 +84,14 @@ async function buildImage(architecture: Architecture, release: Release, say: (li
       'org.opencontainers.image.licenses': 'Apache-2.0',
     },
   })
-  await rename(unfinished, `${folder}/cilium.tar`)
-  say(`dist/image/cilium.tar  cilium:${release.version}  ${Math.round(size / 1e6)} MB  ${digest}`)
+  await rename(unfinished, file)
+  say(`${file}  cilium:${release.version}  ${Math.round(size / 1e6)} MB  ${digest}`)
+  return {file, digest}
 }
 
-async function ourLayer(processes: readonly string[], shim: string, release: Release): Promise<Layer> {
+async function ourLayer(processes: readonly string[], {dist, release}: ImageOptions): Promise<Layer> {
   const file = `${dist}/image/our-layer.tar`
+  const shim = `${dist}/cni/cilium-cni`
   const files: TarEntry[] = [
     ...(await folderEntries(`${dist}/bundle`, 'usr/lib/cilium', (path) => !path.startsWith('maps'))),
     ...(await folderEntries(`${dist}/bpf`, 'usr/lib/cilium/bpf', (path) => path.endsWith('.o'))),
@@ -115,29 +126,19 @@ async function nodeLayer(architecture: Architecture): Promise<Layer> {
   })
 }
 
-/** The eBPF objects have a build of their own, which knows what is stale. */
-async function buildBpf(): Promise<void> {
-  const script = 'scripts/build-bpf.ts'
-  const result = await execa('node', [script], {cwd: repositoryRoot, reject: false, all: true})
-  if (!result.failed) return
-  const lines = result.all.split('\n').filter((line) => line.trim() !== '')
-  fail(BUILD_STEP_FAILED, {
-    step: 'compiling the eBPF objects',
-    detail: lines.find((line) => line.includes('error')) ?? lines.at(-1) ?? 'no output',
-    command: `node ${script}`,
-  })
-}
-
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const started = performance.now()
   try {
-    await buildImage(hostArchitecture(), readRelease(), (line) => console.log(line))
+    await buildImage({
+      architecture: hostArchitecture(),
+      release: readRelease(),
+      dist: `${repositoryRoot}dist`,
+      say: (line) => console.log(line.replace(repositoryRoot, '')),
+    })
     console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   } catch (thrown) {
     const {code, message, advice} = CiliumError.from(thrown)
     console.error(`error ${code}  ${message}\n  try: ${advice}`)
     process.exitCode = exitCodes.failed
-  } finally {
-    await rm(`${dist}/image/cilium.tar.new`, {force: true})
   }
 }
