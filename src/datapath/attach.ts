@@ -13,6 +13,19 @@ import {listLinkedDevices, pinPaths} from './pins.ts'
 
 export type AttachMode = 'tcx' | 'tc'
 
+/** No device has this number. */
+const noDevice = 0x7fff_ffff
+
+/** Does the kernel have tcx links? Asked by trying: where it has them, only the device is missing. */
+export function hasTcx(program: number): boolean {
+  try {
+    closeFd(attachTcx(program, noDevice, 'ingress'))
+    return true
+  } catch (thrown) {
+    return isErrno(thrown, 'ENODEV')
+  }
+}
+
 /** Priority of our filter among others of clsact. */
 const filterPriority = 1
 const filterName = 'cilium'

@@ -6,20 +6,25 @@
 import {createHash} from 'node:crypto'
 import {readFileSync, renameSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
-import {readMapInfo} from '../kernel/bpf/info.ts'
-import {BpfMap, createMapFd, type RawMap} from '../kernel/bpf/map.ts'
 import {type LoadedObject, loadObject, type MapSetting} from '../kernel/bpf/object.ts'
 import {openPin, pin} from '../kernel/bpf/pin.ts'
-import {u32} from '../kernel/codec.ts'
+import {runSkbProgram} from '../kernel/bpf/test-run.ts'
 import {readElf} from '../kernel/elf.ts'
 import {closeFd, duplicateFd} from '../kernel/libc.ts'
 import {declareErrors, fail} from '../runtime/errors.ts'
+import {type Config, configCodec} from './gen/types.ts'
+import {fillEventRings, fillFlowShards} from './inner-maps.ts'
 import {type GenerationName, listGenerations, pinPaths, removeGeneration} from './pins.ts'
+import {checkPrograms} from './self-check.ts'
 
 const codes = declareErrors({
   DATAPATH_INCOMPLETE: {
     what: 'generation {number} lacks {what}',
     advice: 'restart the agent; it loads a new generation beside it',
+  },
+  DATAPATH_TIMER: {
+    what: 'the timer that expires flows did not start: the kernel says {result}',
+    advice: 'the kernel must have bpf_timer (5.15 or later)',
   },
 })
 
@@ -35,8 +40,9 @@ const stateMaps = [
   'cilium_timer',
 ] as const
 
-/** The objects of a generation and the programs that hooks get. */
+/** The objects of a generation and the programs that are kept of each. */
 const objects = {
+  expiry: ['cil_expiry_start'],
   pod: ['cil_from_container', 'cil_to_container'],
   netdev: ['cil_from_netdev', 'cil_to_netdev'],
   overlay: ['cil_from_overlay', 'cil_to_overlay'],
@@ -54,8 +60,6 @@ export interface GenerationOptions {
   readonly config: (generation: number) => Uint8Array
   /** entries by map, where the size in the object is not the one wanted */
   readonly sizes?: Readonly<Record<string, number>>
-  /** inner maps that a map-in-map gets when it is made new: how many, and of which kind */
-  readonly inner: Readonly<Record<string, {readonly count: number; readonly map: RawMap}>>
 }
 
 export class Generation {
@@ -114,7 +118,10 @@ export function openGeneration(options: GenerationOptions): Generation {
   const newest = listGenerations(options.root).at(-1)
   if (newest?.fingerprint === fingerprint) {
     const running = reopen(options.root, newest)
-    if (running) return running
+    if (running) {
+      startTimer(running.program('cil_expiry_start'))
+      return running
+    }
   }
   return load(options, {number: (newest?.number ?? 0) + 1, fingerprint})
 }
@@ -122,7 +129,7 @@ export function openGeneration(options: GenerationOptions): Generation {
 function fingerprintOf(options: GenerationOptions): string {
   const hash = createHash('sha256')
   for (const name of Object.keys(objects)) hash.update(readFileSync(join(options.objects, `${name}.o`)))
-  hash.update(options.config(0)).update(JSON.stringify([options.sizes, options.inner]))
+  hash.update(options.config(0)).update(JSON.stringify(options.sizes ?? {}))
   return hash.digest('hex').slice(0, 16)
 }
 
@@ -162,18 +169,22 @@ function load(options: GenerationOptions, name: GenerationName): Generation {
       const fd = openPin(join(pinPaths.state(root), map))
       if (fd !== undefined) maps.set(map, fd)
     }
+    const config = configFor(options, name.number, maps)
     for (const object of Object.keys(objects) as ObjectName[]) {
       const one = loadObject(join(options.objects, `${object}.o`), {
-        config: options.config(name.number),
+        config: encodeConfig(config),
         maps: settingsFor(options, object, maps),
       })
       loaded.push(one)
-      adopt(one, maps, options, unfinished)
+      adopt(one, maps, config, options, unfinished)
       for (const program of objects[object]) programs.set(program, duplicateFd(one.program(program).fd))
     }
+    const generation = new Generation(root, name, true, programs, maps)
+    checkPrograms(generation, config)
+    startTimer(generation.program('cil_expiry_start'))
     for (const [program, fd] of programs) pin(fd, join(unfinished, 'programs', program))
     renameSync(unfinished, pinPaths.generation(root, name))
-    return new Generation(root, name, true, programs, maps)
+    return generation
   } catch (thrown) {
     for (const fd of [...maps.values(), ...programs.values()]) closeFd(fd)
     rmSync(unfinished, {recursive: true, force: true})
@@ -199,44 +210,58 @@ function settingsFor(
   return settings
 }
 
+/** The wanted configuration, but for what the state maps fix as long as they live. */
+function configFor(options: GenerationOptions, number: number, maps: ReadonlyMap<string, number>): Config {
+  const bytes = options.config(number)
+  const wanted = configCodec.decode(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)
+  const shards = maps.get('cilium_flows')
+  const rings = maps.get('cilium_events')
+  return {
+    ...wanted,
+    flowShards: shards === undefined ? wanted.flowShards : fillFlowShards(shards, wanted.flowShards),
+    eventRings: rings === undefined ? wanted.eventRings : fillEventRings(rings, wanted.eventRings),
+  }
+}
+
+function encodeConfig(config: Config): Uint8Array {
+  const bytes = new Uint8Array(configCodec.size)
+  configCodec.encode(config, new DataView(bytes.buffer), 0)
+  return bytes
+}
+
 /** Takes over the maps that an object made: state is pinned for all, configuration for its generation. */
-function adopt(one: LoadedObject, maps: Map<string, number>, options: GenerationOptions, folder: string): void {
+function adopt(
+  one: LoadedObject,
+  maps: Map<string, number>,
+  config: Config,
+  options: GenerationOptions,
+  folder: string,
+): void {
   for (const [map, fd] of one.maps) {
-    if (maps.has(map) || !map.startsWith('cilium_')) continue
+    if (maps.has(map) || !isShared(map)) continue
     const own = duplicateFd(fd)
     maps.set(map, own)
+    // whole before it has a name: a state map that a crash left half made would stay so
+    if (map === 'cilium_flows') fillFlowShards(own, config.flowShards)
+    if (map === 'cilium_events') fillEventRings(own, config.eventRings)
     const isState = (stateMaps as readonly string[]).includes(map)
-    const inner = options.inner[map]
-    if (inner) fillInner(own, map, inner.map, inner.count)
     pin(own, isState ? join(pinPaths.state(options.root), map) : join(folder, 'maps', map))
   }
+}
+
+/** The others are an object's own. */
+function isShared(map: string): boolean {
+  return ([...stateMaps, ...configurationMaps] as string[]).includes(map)
+}
+
+/** Starts the expiry of flows, or lets a running one use this generation's code. @throws DATAPATH_TIMER */
+function startTimer(program: number): void {
+  const {result} = runSkbProgram(program, new Uint8Array(64))
+  if (result !== 0) fail(codes.DATAPATH_TIMER, {result})
 }
 
 /** Names of ours among the maps that an object file defines. */
 function mapsOf(path: string): string[] {
   const elf = readElf(readFileSync(path))
   return [...stateMaps, ...configurationMaps].filter((map) => elf.symbol(map) !== undefined)
-}
-
-/** Puts `count` new maps into a map-in-map; it keeps them, their descriptors are closed. */
-function fillInner(outer: number, name: string, map: RawMap, count: number): void {
-  const table = new BpfMap(duplicateFd(outer), {
-    name,
-    type: readMapInfo(outer).type,
-    maxEntries: count,
-    key: u32,
-    value: u32,
-  })
-  try {
-    for (let index = 0; index < count; index++) {
-      const fd = createMapFd(name, map)
-      try {
-        table.put(index, fd)
-      } finally {
-        closeFd(fd)
-      }
-    }
-  } finally {
-    table.close()
-  }
 }

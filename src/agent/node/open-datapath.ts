@@ -1,7 +1,7 @@
 /** Loads the programs, or finds those that run, and what the maps held. */
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
-import {Attachments} from '../../datapath/attach.ts'
+import {Attachments, hasTcx} from '../../datapath/attach.ts'
 import {configCodec} from '../../datapath/gen/types.ts'
 import {openGeneration} from '../../datapath/generation.ts'
 import {AddressMap} from '../../datapath/maps/addresses.ts'
@@ -37,9 +37,9 @@ export function openDatapath(options: {
       configCodec.encode({...base, generation: number}, new DataView(bytes.buffer), 0)
       return bytes
     },
-    inner: {},
   })
-  const attachments = new Attachments(root, options.config['enable-tcx'] ? 'tcx' : 'tc', options.socket)
+  const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
+  const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
   return {
     datapath: new LoadedDatapath(generation, attachments),
     restored,
