@@ -1,3 +1,5 @@
+import {once} from 'node:events'
+import {Worker} from 'node:worker_threads'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import {type LoadedObject, loadObject} from '../../src/kernel/bpf/object.ts'
 import {runSkbProgram} from '../../src/kernel/bpf/test-run.ts'
@@ -113,6 +115,27 @@ test('reading after close throws instead of touching unmapped memory', () => {
 
   expect(() => view.getUint8(0)).toThrow(TypeError)
   expect(() => ring.poll(() => {})).toThrow()
+})
+
+test('a worker thread reads a ring by its descriptor', async () => {
+  const module = new URL('../../src/kernel/ring-buffer.ts', import.meta.url).href
+  const worker = new Worker(
+    `const {parentPort, workerData} = require('node:worker_threads')
+     import('${module}').then(({RingBuffer}) => {
+       const ring = new RingBuffer(workerData)
+       let sum = 0
+       const count = ring.poll((view, offset) => { sum += view.getUint32(offset + 8, true) })
+       ring.close()
+       parentPort.postMessage([count, sum])
+     })`,
+    {eval: true, workerData: object.mapFd('kd_events')},
+  )
+  emit(4)
+
+  const [message] = await once(worker, 'message')
+
+  expect(message).toEqual([4, 0 + 3 + 6 + 9])
+  await worker.terminate()
 })
 
 test('a map of another kind is refused', () => {

@@ -43,8 +43,8 @@ export interface LoadedProgram {
 }
 
 const configName = 'cfg'
-/** the verifier log is long; its end says why */
-const logBytes = 16 << 20
+/** the verifier log is long (this is the most that old kernels take); its end says why */
+const logBytes = (1 << 24) - 1
 const logShown = 16 << 10
 const statisticsBytes = 64 << 10
 const BPF_LOG_STATS = 4

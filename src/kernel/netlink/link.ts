@@ -33,6 +33,7 @@ const skipStatistics = 8
 const linkHeader = 16
 const IFF_UP = 1
 const IFF_LOOPBACK = 8
+const IFF_NOARP = 0x80
 const IFF_LOWER_UP = 0x10000
 
 /** What every device can be given when it is made. */
@@ -135,6 +136,8 @@ export interface LinkChange {
   readonly alias?: string
   /** false: the kernel gives it no IPv6 link-local address when it comes up; takes effect before the next `up` only */
   readonly linkLocal?: boolean
+  /** false: neighbours are not asked for and do not ask (NOARP) */
+  readonly neighbours?: boolean
   readonly txQueueLength?: number
   /** bytes of the largest packet handed to the device for splitting */
   readonly gsoMaxSize?: number
@@ -148,10 +151,10 @@ export interface LinkChange {
 export function linkSet(ifindex: number, change: LinkChange): NetlinkRequest {
   const body = new BodyWriter(linkHeader)
   body.header.setInt32(4, ifindex, true)
-  if (change.up !== undefined) {
-    body.header.setUint32(8, change.up ? IFF_UP : 0, true)
-    body.header.setUint32(12, IFF_UP, true)
-  }
+  const flags = (change.up ? IFF_UP : 0) | (change.neighbours === false ? IFF_NOARP : 0)
+  const changed = (change.up === undefined ? 0 : IFF_UP) | (change.neighbours === undefined ? 0 : IFF_NOARP)
+  body.header.setUint32(8, flags, true)
+  body.header.setUint32(12, changed, true)
   if (change.name !== undefined) body.text(attribute.name, change.name)
   if (change.mtu !== undefined) body.u32(attribute.mtu, change.mtu)
   if (change.mac) body.bytes(attribute.address, change.mac.toBytes())
@@ -184,6 +187,8 @@ export interface Link {
   /** a signal from the other side, too */
   readonly running: boolean
   readonly loopback: boolean
+  /** neighbours are asked for (not NOARP) */
+  readonly neighbours: boolean
   /** the bridge it belongs to, 0 for none */
   readonly master: number
   /** of a veth its peer's index (in the peer's namespace), of others the device below; 0 for none */
@@ -213,6 +218,7 @@ export function readLink(body: DataView): Link {
     up: (flags & IFF_UP) !== 0,
     running: (flags & IFF_LOWER_UP) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
+    neighbours: (flags & IFF_NOARP) === 0,
     master: attributes.u32(attribute.master) ?? 0,
     lower: attributes.u32(attribute.link) ?? 0,
     alias: attributes.text(attribute.alias) ?? '',

@@ -102,8 +102,10 @@ test('a device changes name, size, address, state, bridge and namespace', () => 
   expect(findLink(node.route, 'a2')).toMatchObject({mtu: 1400, alias: 'pod a', master: bridge, up: true})
   expect(findLink(pod.route, 'b2')).toMatchObject({kind: 'veth', up: false})
   expect(findLink(node.route, 'b')).toBeUndefined()
-  node.route.run(linkSet(a, {up: false, master: 0}))
-  expect(findLink(node.route, a)).toMatchObject({up: false, master: 0})
+  node.route.run(linkSet(a, {up: false, master: 0, neighbours: false}))
+  expect(findLink(node.route, a)).toMatchObject({up: false, master: 0, neighbours: false})
+  node.route.run(linkSet(a, {neighbours: true}))
+  expect(findLink(node.route, a)).toMatchObject({up: false, neighbours: true})
 })
 
 test('what is refused carries the kernel own explanation', () => {
