@@ -277,7 +277,7 @@ function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
 export class ClientMetrics {
   private readonly calls
   private readonly latency
-  private readonly cached = new Map<string, {calls: CounterValue; latency: HistogramValue}>()
+  private readonly cached = new Map<string, {calls: CounterValue; latency: HistogramValue | undefined}>()
 
   constructor(registry: MetricRegistry, prefix: string) {
     this.calls = registry.counter({
@@ -298,11 +298,13 @@ export class ClientMetrics {
     const key = `${host} ${method} ${status} ${path}`
     let values = this.cached.get(key)
     if (values === undefined) {
-      values = {calls: this.calls.labels(host, method, String(status)), latency: this.latency.labels(path, method)}
+      const calls = this.calls.labels(host, method, String(status))
+      // a request without an answer has no latency
+      values = {calls, latency: status === 0 ? undefined : this.latency.labels(path, method)}
       if (this.cached.size < 1000) this.cached.set(key, values)
     }
     values.calls.inc()
-    if (status !== 0) values.latency.observe(ms / 1000)
+    values.latency?.observe(ms / 1000)
   }
 }
 

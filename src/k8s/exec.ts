@@ -28,7 +28,6 @@ const channels = {stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255} as cons
  */
 export async function execInPod(client: KubeClient, options: ExecOptions): Promise<number> {
   const {namespace, pod, container, command, stdin, stdout, stderr, tty = false, signal} = options
-  signal?.throwIfAborted()
   const target = `${namespace}/${pod}${container === undefined ? '' : ` (${container})`}`
   const query = new URLSearchParams({
     stdin: String(stdin !== undefined),
@@ -40,13 +39,14 @@ export async function execInPod(client: KubeClient, options: ExecOptions): Promi
   for (const word of command) query.append('command', word)
   const path = `${pathOf(resources.pods, {namespace, name: pod, subresource: 'exec'})}?${query}`
 
-  let status: unknown
+  let status: Buffer | undefined
   // the handler may deliver before the socket is handed to us
-  const socket = await openPodStream(client, path, target, (channel, bytes) => {
+  const onChannel = (channel: number, bytes: Buffer) => {
     if (channel === channels.stdout) stdout?.write(bytes)
     else if (channel === channels.stderr) stderr?.write(bytes)
-    else if (channel === channels.status) status = JSON.parse(bytes.toString('utf8'))
-  })
+    else if (channel === channels.status) status = Buffer.concat([status ?? Buffer.alloc(0), bytes])
+  }
+  const socket = await openPodStream(client, path, target, onChannel, signal)
   return new Promise<number>((resolve, reject) => {
     const onAbort = () => {
       socket.terminate()
@@ -133,17 +133,15 @@ function framed(channel: number, bytes: Buffer): Buffer {
 }
 
 /** Reads the Status object that ends every exec. */
-function exitCode(status: unknown, target: string): number {
-  if (typeof status !== 'object' || status === null) throw streamBroken(target, 'it ended without an exit code')
-  const {
-    status: outcome,
-    message,
-    details,
-  } = status as {
-    status?: string
-    message?: string
-    details?: {causes?: {reason?: string; message?: string}[]}
+function exitCode(status: Buffer | undefined, target: string): number {
+  if (status === undefined) throw streamBroken(target, 'it ended without an exit code')
+  let parsed: {status?: string; message?: string; details?: {causes?: {reason?: string; message?: string}[]}} | null
+  try {
+    parsed = JSON.parse(status.toString('utf8'))
+  } catch {
+    throw streamBroken(target, 'its exit code cannot be read')
   }
+  const {status: outcome, message, details} = parsed ?? {}
   if (outcome === 'Success') return 0
   const code = details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message
   if (code !== undefined && /^\d+$/.test(code)) return Number(code)

@@ -45,10 +45,10 @@ export function http1Transport(server: URL, identity: TlsIdentity): Transport {
       try {
         return await attempt(request)
       } catch (thrown) {
-        // a kept-alive connection that the server closed just now: nothing of the request was handled
+        // a kept-alive connection that the server closed just now: most likely nothing of the request was handled
         const {code, reusedSocket} = thrown as NodeJS.ErrnoException & {reusedSocket?: boolean}
-        if (reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') && !request.signal?.aborted)
-          return attempt(request)
+        const repeatable = request.method !== 'POST' && request.signal?.aborted !== true
+        if (reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') && repeatable) return attempt(request)
         throw thrown
       }
     },

@@ -104,9 +104,10 @@ export class LeaderElection {
     const {signal} = this.stopping
     while (!signal.aborted) {
       try {
-        const lease = await this.tryAcquire()
+        const lease = await this.tryAcquire(signal)
         if (lease !== undefined) return lease
       } catch (thrown) {
+        if (signal.aborted) return undefined
         this.log.warn('cannot look at the lease', {error: CiliumError.from(thrown)})
       }
       // spread, so that candidates do not all reach for a free lease at the same moment
@@ -115,9 +116,9 @@ export class LeaderElection {
     return undefined
   }
 
-  private async tryAcquire(): Promise<Lease | undefined> {
+  private async tryAcquire(signal: AbortSignal): Promise<Lease | undefined> {
     const {namespace, name, identity, leaseMs, renewDeadlineMs} = this.options
-    const call = {timeoutMs: renewDeadlineMs}
+    const call = {timeoutMs: renewDeadlineMs, signal}
     const found = await this.leases.find({namespace, name}, call)
     try {
       if (found === undefined) {
@@ -150,10 +151,12 @@ export class LeaderElection {
       const left = renewDeadlineMs - (this.clock.monotonic() - renewedAt)
       if (left <= 0) return true
       try {
-        if ((await withDeadline(this.clock, left, this.tryAcquire())) === undefined) return true
+        const renewed = await withDeadline(this.clock, left, signal, (limit) => this.tryAcquire(limit))
+        if (renewed === undefined) return !signal.aborted
         renewedAt = this.clock.monotonic()
         failures = 0
       } catch (thrown) {
+        if (signal.aborted) return false
         failures++
         this.log.warn('cannot renew the lease', {error: CiliumError.from(thrown)})
       }
@@ -197,16 +200,22 @@ export class LeaderElection {
   }
 }
 
-async function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
+/** Runs `work` with a signal that is aborted when the time is up or the outer signal is. */
+async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  outer: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const abort = new AbortController()
-  const late = sleep(clock, ms, abort.signal).then(() => {
-    throw new Error('the API server did not answer in time')
-  })
-  late.catch(() => {}) // ends with the abort below when the work was in time
+  const end = () => abort.abort(outer.reason)
+  outer.addEventListener('abort', end, {once: true})
+  const timer = clock.after(ms, () => abort.abort(new Error('the API server did not answer in time')))
   try {
-    return await Promise.race([work, late])
+    return await work(abort.signal)
   } finally {
-    abort.abort()
+    timer.cancel()
+    outer.removeEventListener('abort', end)
   }
 }
 

@@ -23,14 +23,16 @@ export interface PodSocket {
  * Opens a stream to a subresource of a pod.
  *
  * @param onChannel called for each piece: the channel number and its bytes
- * @throws K8S_FORBIDDEN, K8S_NOT_FOUND, K8S_STREAM_FAILED, K8S_UNREACHABLE
+ * @throws K8S_FORBIDDEN, K8S_NOT_FOUND, K8S_STREAM_FAILED, K8S_UNREACHABLE; the signal's reason
  */
 export async function openPodStream(
   client: KubeClient,
   path: string,
   target: string,
   onChannel: (channel: number, bytes: Buffer) => void,
+  signal?: AbortSignal,
 ): Promise<PodSocket> {
+  signal?.throwIfAborted()
   const {WebSocketHandler} = await import('@kubernetes/client-node/dist/web-socket-handler.js')
   const {server, tls, headers} = await client.access()
   const config = {
@@ -52,14 +54,26 @@ export async function openPodStream(
   try {
     // the handler asks its configuration for these two things alone
     const handler = new WebSocketHandler(config as never)
-    const socket = await handler.connect(path, null, (channel, bytes) => {
+    const opening = handler.connect(path, null, (channel, bytes) => {
       onChannel(channel, bytes)
       return true
-    })
-    return socket as unknown as PodSocket
+    }) as unknown as Promise<PodSocket>
+    return await (signal === undefined ? opening : orGivenUp(opening, signal))
   } catch (thrown) {
+    if (signal?.aborted) throw signal.reason
     return explain(client, path, target, thrown)
   }
+}
+
+/** The socket, or the signal's reason when that comes first: a socket that opens afterwards is ended. */
+function orGivenUp(opening: Promise<PodSocket>, signal: AbortSignal): Promise<PodSocket> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, {once: true})
+    opening
+      .then((socket) => (signal.aborted ? socket.terminate() : resolve(socket)), reject)
+      .finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }
 
 /** A failed handshake says no more than a number; the same question as a plain request says why. */

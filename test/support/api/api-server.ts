@@ -15,6 +15,7 @@ import {createAuthority, issueCertificate} from '../../../src/lab/x509.ts'
 import {keyOf, ObjectStore, type ServedResource, type StoredEvent} from './object-store.ts'
 import {applyPatch, type Json, jsonPatch, mergePatch, noteOwner, PatchFailed, strategicPatch} from './patches.ts'
 import {fieldSelector, labelSelector} from './selectors.ts'
+import {ServerSocket} from './web-socket.ts'
 
 export interface ApiServerOptions {
   /** `http` (the default) is HTTP/1.1 without TLS, `https` with TLS, `h2` offers HTTP/2 over TLS */
@@ -99,6 +100,8 @@ export class ApiServer {
   readonly requests: SeenRequest[] = []
   /** texts that `pods/log` answers, by namespace/pod */
   readonly logs = new Map<string, string>()
+  /** what answers WebSocket streams, by path: /api/v1/namespaces/x/pods/y/exec */
+  readonly streams = new Map<string, (socket: ServerSocket, query: URLSearchParams) => void>()
   private readonly options: ApiServerOptions
   private readonly faults: Fault[] = []
   private readonly watches = new Set<Watch>()
@@ -145,6 +148,12 @@ export class ApiServer {
     server.on('session', (session: http2.Http2Session) => {
       this.sessions.add(session)
       session.on('close', () => this.sessions.delete(session))
+    })
+    server.on('upgrade', (request: http.IncomingMessage, socket: Socket) => {
+      const {pathname, searchParams} = new URL(request.url ?? '/', 'http://x')
+      const serve = this.streams.get(pathname)
+      if (serve === undefined) socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n')
+      else serve(new ServerSocket(request, socket), searchParams)
     })
     this.server = server
     await new Promise<void>((resolve, reject) => {
@@ -249,6 +258,11 @@ export class ApiServer {
   /** Writes something into all watches. */
   writeIntoWatches(text: string): void {
     for (const {response} of this.watches) response.write(text)
+  }
+
+  /** HTTP/2: announces that the server goes away. */
+  sendGoaway(): void {
+    for (const session of this.sessions) session.goaway()
   }
 
   cutConnections(): void {
@@ -555,12 +569,8 @@ export class ApiServer {
       const owners = this.store.fieldOwners(resource, key)
       const merged = applyPatch(before, patch, manager, owners, isTrue(seen.query.get('force')))
       if (before !== undefined) return this.write(resource, key, before, merged, subresource, seen, true)
-      const created = this.create(
-        resource,
-        patch.metadata.namespace ?? (key.includes('/') ? key.split('/')[0] : undefined),
-        {...seen, body: JSON.stringify(merged), query: new URLSearchParams({fieldManager: manager})},
-      )
-      return created
+      const namespace = key.includes('/') ? key.split('/')[0] : undefined
+      return this.create(resource, namespace, {...seen, query: new URLSearchParams({fieldManager: manager})})
     }
     if (before === undefined) return missing
     const wanted = patch?.metadata?.resourceVersion
