@@ -16,7 +16,7 @@ import {
 
 /** for one workload to become ready: pulling an image may take its time */
 const readyMs = 300_000
-/** after this long the reason is told, and again whenever it is another one */
+/** after this long the reason is told, each one once */
 const patienceMs = 15_000
 
 export interface DeployOptions {
@@ -56,16 +56,19 @@ async function untilReady(
   {signal, say}: DeployOptions,
 ): Promise<void> {
   const ref = {apiVersion: 'apps/v1', kind, name, namespace}
+  const shown = `${kind} ${namespace}/${name}`
   const started = performance.now()
-  let told = ''
+  const told = new Set<string>()
   const ready = await until(
     async () => {
       const workload = await cluster.get<WorkloadObject>(ref)
       if (workload !== undefined && isReady(kind, workload)) return true
       if (performance.now() - started > patienceMs) {
-        const {reason} = await whyNotReady(cluster, namespace, name)
-        if (reason !== told) say(`⏳ [${namespace}] ${name}: ${clean(reason)}`)
-        told = reason
+        const {reason, advice, hopeless} = await whyNotReady(cluster, namespace, name)
+        const waited = duration(performance.now() - started)
+        if (hopeless === true) fail(TEST_WORKLOAD_STUCK, {workload: shown, waited, reason, advice})
+        if (!told.has(reason)) say(`⏳ [${namespace}] ${name}: ${clean(reason)}`)
+        told.add(reason)
       }
       return undefined
     },
@@ -73,7 +76,7 @@ async function untilReady(
   )
   if (ready === true) return
   const {reason, advice} = await whyNotReady(cluster, namespace, name)
-  fail(TEST_WORKLOAD_STUCK, {workload: `${kind} ${namespace}/${name}`, waited: duration(readyMs), reason, advice})
+  fail(TEST_WORKLOAD_STUCK, {workload: shown, waited: duration(readyMs), reason, advice})
 }
 
 function isReady(kind: PlannedWorkload['kind'], {metadata, spec, status}: WorkloadObject): boolean {
@@ -90,48 +93,65 @@ function isReady(kind: PlannedWorkload['kind'], {metadata, spec, status}: Worklo
   return ['replicas', 'readyReplicas', 'updatedReplicas', 'availableReplicas'].every((field) => count(field) === wanted)
 }
 
+interface NotReady {
+  readonly reason: string
+  readonly advice: string
+  /** waiting will not help */
+  readonly hopeless?: true
+}
+
+/** a container that has ended so often will not come to stay */
+const hopelessRestarts = 8
+
 /** What the pods of a workload say about themselves, so that nobody has to look. */
-async function whyNotReady(
-  cluster: TestCluster,
-  namespace: string,
-  name: string,
-): Promise<{reason: string; advice: string}> {
+async function whyNotReady(cluster: TestCluster, namespace: string, name: string): Promise<NotReady> {
   const pods = await cluster.list<PodObject>({apiVersion: 'v1', kind: 'Pod'}, {namespace, selector: `name=${name}`})
-  for (const {status, metadata, spec} of pods) {
-    const scheduled = status.conditions?.find(({type, status: is}) => type === 'PodScheduled' && is === 'False')
-    if (scheduled !== undefined) {
-      return {
-        reason: `pod ${metadata.name} cannot be scheduled: ${scheduled.message ?? scheduled.reason ?? ''}`,
-        advice: 'make room for it, or place the test with --node-selector, --tolerations or --single-node',
-      }
-    }
-    const waiting = status.containerStatuses?.find(({state}) => state?.waiting !== undefined)?.state?.waiting
-    if (
-      waiting?.reason === 'ErrImagePull' ||
-      waiting?.reason === 'ImagePullBackOff' ||
-      waiting?.reason === 'ErrImageNeverPull'
-    ) {
-      return {
-        reason: `image ${spec.containers[0]?.image} is not there: ${waiting.message ?? waiting.reason}`,
-        advice: 'load the image onto all nodes, or name another one with --test-image',
-      }
-    }
-    if (waiting !== undefined) {
-      return {
-        reason:
-          `pod ${metadata.name} on node ${spec.nodeName ?? ''}: ${waiting.reason ?? ''} ${waiting.message ?? ''}`.trim(),
-        advice: `read its events: kubectl -n ${namespace} describe pod ${metadata.name}`,
-      }
-    }
-    if (status.containerStatuses?.some(({ready}) => !ready) === true) {
-      return {
-        reason: `pod ${metadata.name} runs on node ${spec.nodeName ?? ''} and does not become ready: its node does not reach it`,
-        advice: 'host to pod traffic is broken on that node: look at "cilium status" and the log of its agent',
-      }
-    }
+  for (const pod of pods) {
+    const reason = whyPodNotReady(pod)
+    if (reason !== undefined) return reason
   }
   return {
     reason: pods.length === 0 ? 'no pod was made' : 'no reason is given',
     advice: `look at it: kubectl -n ${namespace} describe pods -l name=${name}`,
+  }
+}
+
+function whyPodNotReady({status, metadata, spec}: PodObject): NotReady | undefined {
+  const {namespace, name} = metadata
+  const on = `pod ${name} on node ${spec.nodeName ?? '?'}`
+  const scheduled = status.conditions?.find(({type, status: is}) => type === 'PodScheduled' && is === 'False')
+  if (scheduled !== undefined) {
+    return {
+      reason: `pod ${name} cannot be scheduled: ${scheduled.message ?? scheduled.reason ?? ''}`,
+      advice: 'make room for it, or place the test with --node-selector, --tolerations or --single-node',
+    }
+  }
+  const container = status.containerStatuses?.find(({ready}) => !ready)
+  if (container === undefined) return undefined
+  const {waiting, terminated} = container.state ?? {}
+  if (/ErrImage|ImagePull/.test(waiting?.reason ?? '')) {
+    return {
+      reason: `${on}: image ${spec.containers[0]?.image} is not there: ${waiting?.message ?? waiting?.reason}`,
+      advice: 'load the image onto all nodes, or name another one with --test-image',
+    }
+  }
+  const restarts = container.restartCount ?? 0
+  if (restarts > 0 || terminated !== undefined) {
+    const code = (terminated ?? container.lastState?.terminated)?.exitCode
+    return {
+      reason: `${on}: its container keeps ending${code === undefined ? '' : ` with exit code ${code}`}`,
+      advice: `read what it said: kubectl -n ${namespace} logs ${name}`,
+      ...(restarts >= hopelessRestarts ? {hopeless: true} : {}),
+    }
+  }
+  if (waiting !== undefined) {
+    return {
+      reason: `${on}: ${waiting.reason ?? 'waiting'} ${waiting.message ?? ''}`.trim(),
+      advice: `read its events: kubectl -n ${namespace} describe pod ${name}`,
+    }
+  }
+  return {
+    reason: `${on} runs and does not become ready: its node does not reach it`,
+    advice: 'host to pod traffic is broken on that node: look at "cilium status" and the log of its agent',
   }
 }

@@ -48,6 +48,7 @@ export interface PodObject {
         readonly waiting?: {readonly reason?: string; readonly message?: string}
         readonly terminated?: {readonly reason?: string; readonly exitCode?: number}
       }
+      readonly lastState?: {readonly terminated?: {readonly exitCode?: number}}
     }[]
   }
 }
