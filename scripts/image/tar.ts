@@ -76,7 +76,14 @@ function header(entry: TarEntry, contentBytes: number, mtime: number): Buffer {
     ustar({mode: 0o644, type: 'x', link: '', name: 'pax', prefix: '', size: records.length, mtime}),
     records,
     Buffer.alloc(padding(records.length)),
-    ustar({...fields, link: '', name: 'see-pax', prefix: '', size: contentBytes, mtime}),
+    ustar({
+      ...fields,
+      link: fields.link === '' ? '' : 'see-pax',
+      name: 'see-pax',
+      prefix: '',
+      size: contentBytes,
+      mtime,
+    }),
   ])
 }
 

