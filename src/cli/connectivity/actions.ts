@@ -46,8 +46,8 @@ export function curl(
     command: [
       'curl',
       '--silent',
+      '--verbose', // newer versions tell only so whether a connection was refused or had no route
       '--fail',
-      '--show-error',
       ...curlTimeouts(options),
       ...(family === undefined ? [] : [family === 'ipv4' ? '-4' : '-6']),
       '--write-out',

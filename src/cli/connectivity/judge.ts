@@ -48,7 +48,8 @@ interface CurlReport {
 /** @see https://curl.se/docs/manpage.html exit codes */
 function curlFailure({exitCode, stderr}: CommandResult): Failure | undefined {
   const report = readCurlReport(stderr)
-  const message = report?.errormsg ?? stderr.trim().split('\n', 1)[0] ?? ''
+  const told = /failed: (.+)$/m.exec(stderr)?.[1] ?? ''
+  const message = [told, report?.errormsg ?? ''].filter((part) => part !== '').join(', ')
   const said = message === '' ? '' : ` (curl ${exitCode}: ${message})`
   switch (exitCode) {
     case 6:
@@ -99,9 +100,9 @@ function timeoutFailure(report: CurlReport | undefined, message: string, said: s
 }
 
 function readCurlReport(stderr: string): CurlReport | undefined {
-  const json = stderr.slice(stderr.indexOf('{'))
+  const json = stderr.split('\n').findLast((line) => line.startsWith('{'))
   try {
-    return stderr.includes('{') ? (JSON.parse(json) as CurlReport) : undefined
+    return json === undefined ? undefined : (JSON.parse(json) as CurlReport)
   } catch {
     return undefined
   }

@@ -12,10 +12,10 @@ const action = (tool: Action['tool'], check?: Action['check']): Action => ({
   ...(check === undefined ? {} : {check}),
 })
 
-const curlEnd = (exitCode: number, report: object) => ({
+const curlEnd = (exitCode: number, report: object, told = '') => ({
   exitCode,
   stdout: '',
-  stderr: `curl: (${exitCode}) …\n${JSON.stringify({
+  stderr: `*   Trying 10.0.0.9:8080...\n${told}${JSON.stringify({
     errormsg: '',
     http_code: 0,
     time_namelookup: 0,
@@ -27,8 +27,6 @@ const curlEnd = (exitCode: number, report: object) => ({
 
 test.each<[string, number, object, Cause]>([
   ['a name that is not known', 6, {errormsg: 'Could not resolve host: x'}, 'dns'],
-  ['a refusal', 7, {errormsg: 'Failed to connect to 10.0.0.9 port 8080: Connection refused'}, 'refused'],
-  ['no route', 7, {errormsg: 'Failed to connect: No route to host'}, 'unreachable'],
   ['an error of the server', 22, {http_code: 403}, 'http'],
   ['no answer to a connection', 28, {errormsg: 'Connection timed out after 2001 ms'}, 'timeout'],
   ['no answer of DNS', 28, {errormsg: 'Resolving timed out after 2000 milliseconds'}, 'dns'],
@@ -42,6 +40,19 @@ test.each<[string, number, object, Cause]>([
 
   expect(judgement).toMatchObject({ok: false, cause})
   expect(judgement.text).not.toBe('')
+})
+
+test.each<[string, Cause]>([
+  ['Connection refused', 'refused'],
+  ['No route to host', 'unreachable'],
+  ['Network is unreachable', 'unreachable'],
+])('curl that cannot connect tells %s', (reason, cause) => {
+  const told = `* connect to 10.0.0.9 port 8080 from 10.0.0.1 port 4000 failed: ${reason}\n`
+
+  const judgement = judge(action('curl'), curlEnd(7, {errormsg: 'Could not connect to server'}, told))
+
+  expect(judgement).toMatchObject({ok: false, cause})
+  expect(judgement.text).toContain(`(curl 7: ${reason}, Could not connect to server)`)
 })
 
 test.each<[string, number, string, Cause]>([

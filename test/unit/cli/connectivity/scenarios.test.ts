@@ -31,8 +31,8 @@ test('each client asks each echo over each family', async () => {
   expect(found[0]!.command).toEqual([
     'curl',
     '--silent',
+    '--verbose',
     '--fail',
-    '--show-error',
     '--connect-timeout',
     '2',
     '--max-time',
