@@ -291,7 +291,9 @@ export class Connections {
     if (status?.state === 'error') {
       return new CiliumError(codes.ENDPOINT_DEVICE_FAILED, {pod, node: '', detail: `${status.code} ${status.message}`})
     }
-    if (!tables.pods.has(pod)) return new CiliumError(codes.POD_UNKNOWN, {pod}, {cause: thrown})
+    const known = tables.pods.get(pod)
+    if (known === undefined || (row.podUid !== '' && known.uid !== row.podUid))
+      return new CiliumError(codes.POD_UNKNOWN, {pod}, {cause: thrown})
     const detail = tables.endpoints.get(String(row.id))?.log.findLast((entry) => !entry.ok)?.message
     return new CiliumError(
       codes.IDENTITY_UNAVAILABLE,

@@ -1,0 +1,357 @@
+/**
+ * A node of its own for one agent process: a network namespace with an uplink, folders, a bpf file system, and the
+ * real CNI shim. Kubernetes is the API server in memory of the test's own process, reached over the uplink.
+ *
+ *     test process ── agx-up 192.168.X.1 ◄──► eth0 192.168.X.11 ── agent, pods
+ *       API server (loopback) ◄── relay
+ */
+import {type ChildProcess, spawn} from 'node:child_process'
+import {randomBytes} from 'node:crypto'
+import {createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {connect, createServer, type Server, type Socket} from 'node:net'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {execa} from 'execa'
+import {buildBpf} from '../../../scripts/build-bpf.ts'
+import {buildCniShim} from '../../../scripts/build-cni.ts'
+import {type Namespace, type Node, type Pod, resources} from '../../../src/k8s/resources.ts'
+import {mountFileSystem, unmountFileSystem} from '../../../src/kernel/libc.ts'
+import {addressReplace} from '../../../src/kernel/netlink/address.ts'
+import {findLink, type Link, linkAdd, linkDelete, linkSet, listLinks} from '../../../src/kernel/netlink/link.ts'
+import {routeReplace} from '../../../src/kernel/netlink/route.ts'
+import {NetlinkSocket} from '../../../src/kernel/netlink/socket.ts'
+import {createNetns, deleteNetns, inNetns, openNetns} from '../../../src/kernel/netns.ts'
+import {Cidr} from '../../../src/model/cidr.ts'
+import {Ip} from '../../../src/model/ip.ts'
+import type {ApiServer} from '../api/api-server.ts'
+import {eventually} from '../eventually.ts'
+
+const root = new URL('../../..', import.meta.url).pathname
+
+export interface AgentNodeOptions {
+  readonly api: ApiServer
+  /** distinguishes nodes of one test: third byte of the uplink and pod range */
+  readonly number: number
+  readonly config?: Readonly<Record<string, string>>
+  readonly podCidrs?: readonly string[]
+}
+
+export interface CniReply {
+  readonly exitCode: number | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: documents of several shapes
+  readonly document: any
+}
+
+export class AgentNode {
+  readonly name: string
+  readonly netns: string
+  readonly folder: string
+  readonly uplink: string
+  readonly addresses: readonly [string, string]
+  readonly podCidrs: readonly string[]
+  readonly socket: NetlinkSocket
+  private readonly options: AgentNodeOptions
+  private readonly pods = new Map<string, {readonly netns: string; readonly container: string; readonly uid: string}>()
+  private readonly relaySockets = new Set<Socket>()
+  private relay: Server | undefined
+  private agent: ChildProcess | undefined
+  private log = ''
+
+  private constructor(options: AgentNodeOptions) {
+    const {number} = options
+    this.options = options
+    this.name = `ag-node${number}`
+    this.uplink = `ag${number}-up`
+    this.addresses = [`192.168.${number}.11`, `fd00:192:168:${number}::11`]
+    this.podCidrs = options.podCidrs ?? [`10.${number}.0.0/24`, `fd00:10:${number}::/112`]
+    this.folder = join(tmpdir(), `${this.name}-${randomBytes(4).toString('hex')}`)
+    deleteNetns(this.name)
+    removeLink(this.uplink)
+    this.netns = createNetns(this.name)
+    this.socket = inNetns(this.netns, () => new NetlinkSocket())
+  }
+
+  static async create(options: AgentNodeOptions): Promise<AgentNode> {
+    const node = new AgentNode(options)
+    for (const folder of ['run', 'lib', 'bpf', 'cni', 'config']) mkdirSync(join(node.folder, folder), {recursive: true})
+    mountFileSystem('bpf', join(node.folder, 'bpf'), 'bpf')
+    await buildBpf({from: join(root, 'bpf'), to: join(root, 'dist/bpf')})
+    await buildCniShim(join(root, 'dist/cni/cilium-cni'))
+    node.makeUplink()
+    await node.startRelay()
+    node.writeConfig()
+    node.describe()
+    return node
+  }
+
+  /** Starts the agent process; resolves when it has written the CNI configuration. */
+  async start(options: {readonly wait?: boolean} = {}): Promise<void> {
+    rmSync(join(this.folder, 'cni', '05-cilium.conflist'), {force: true})
+    this.log = ''
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=${this.netns}`,
+        process.execPath,
+        join(root, 'bin/cilium-agent.js'),
+        `--config-dir=${this.folder}/config`,
+      ],
+      {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, K8S_NODE_NAME: this.name, NODE_NO_WARNINGS: '1'}},
+    )
+    const file = createWriteStream(join(this.folder, 'agent.log'), {flags: 'a'})
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        this.log += chunk
+        file.write(chunk)
+      })
+    }
+    this.agent = child
+    if (options.wait !== false) await this.whenReady()
+  }
+
+  async whenReady(timeoutMs = 20_000): Promise<void> {
+    try {
+      await eventually(() => {
+        if (this.agent?.exitCode !== null) throw new Error(`the agent ended with ${this.agent?.exitCode}`)
+        return existsSync(join(this.folder, 'cni', '05-cilium.conflist'))
+      }, timeoutMs)
+    } catch (thrown) {
+      throw new Error(`the agent did not get ready:\n${this.log.slice(-8000)}`, {cause: thrown})
+    }
+  }
+
+  get agentLog(): string {
+    return this.log
+  }
+
+  get agentPid(): number {
+    return this.agent!.pid!
+  }
+
+  /** Ends the agent and waits until it is gone. @returns its exit code */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.agent
+    if (child === undefined) return null
+    this.agent = undefined
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+    const gone = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    return gone
+  }
+
+  /** Makes a pod known to Kubernetes and gives it a namespace: what scheduler and runtime do before CNI. */
+  createPod(name: string, labels: Record<string, string> = {app: name}): string {
+    const path = createNetns(`${this.name}-${name}`)
+    inNetns(path, () => {
+      using socket = new NetlinkSocket()
+      socket.run(linkSet(findLink(socket, 'lo')!.ifindex, {up: true}))
+    })
+    const {metadata} = this.options.api.put<Pod>(resources.pods, {
+      metadata: {name, namespace: 'default', labels},
+      spec: {nodeName: this.name, serviceAccountName: 'default', containers: []},
+      status: {phase: 'Pending'},
+    })
+    this.pods.set(name, {netns: path, container: randomBytes(16).toString('hex'), uid: metadata.uid ?? ''})
+    return path
+  }
+
+  /** Executes the shim as the runtime does for this pod. */
+  async cni(
+    command: string,
+    pod: string,
+    more: {readonly input?: object; readonly variables?: object} = {},
+  ): Promise<CniReply> {
+    const known = this.pods.get(pod)
+    const done = await execa(join(root, 'dist/cni/cilium-cni'), [], {
+      input: JSON.stringify({
+        cniVersion: '1.0.0',
+        name: 'cilium',
+        type: 'cilium-cni',
+        'agent-socket': join(this.folder, 'run', 'cni.sock'),
+        'agent-wait-ms': '0',
+        ...more.input,
+      }),
+      extendEnv: false,
+      env: {
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: known?.container ?? 'unknown',
+        CNI_NETNS: known?.netns ?? '',
+        CNI_IFNAME: 'eth0',
+        CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod};K8S_POD_UID=${known?.uid ?? ''}`,
+        CNI_PATH: '/opt/cni/bin',
+        ...more.variables,
+      },
+      reject: false,
+    })
+    return {exitCode: done.exitCode, document: done.stdout === '' ? undefined : JSON.parse(done.stdout)}
+  }
+
+  /** A pod with its network. @returns its addresses, IPv4 first, and the path of its namespace */
+  async addPod(name: string, labels?: Record<string, string>): Promise<{ipv4: string; ipv6: string; netns: string}> {
+    const netns = this.createPod(name, labels)
+    const {exitCode, document} = await this.cni('ADD', name)
+    if (exitCode !== 0) throw new Error(`ADD failed: ${JSON.stringify(document)}\n${this.log.slice(-6000)}`)
+    const [ipv4, ipv6] = document.ips.map((ip: {address: string}) => ip.address.replace(/\/\d+$/, ''))
+    return {ipv4, ipv6, netns}
+  }
+
+  /** Takes a pod's network and namespace away. */
+  async deletePod(name: string): Promise<CniReply> {
+    const reply = await this.cni('DEL', name)
+    this.dropNetns(name)
+    this.options.api.remove(resources.pods, `default/${name}`)
+    return reply
+  }
+
+  /** The pod's namespace vanishes, as after a crash of the runtime. */
+  dropNetns(name: string): void {
+    deleteNetns(`${this.name}-${name}`)
+  }
+
+  containerOf(name: string): string {
+    return this.pods.get(name)!.container
+  }
+
+  /** Devices of the node, by name. */
+  links(): Link[] {
+    return listLinks(this.socket)
+  }
+
+  /** Files below the agent's folder in the bpf file system. */
+  pins(): string[] {
+    const folder = join(this.folder, 'bpf', 'cilium')
+    return existsSync(folder) ? (readdirSync(folder, {recursive: true}) as string[]).sort() : []
+  }
+
+  read(path: string): string {
+    return readFileSync(join(this.folder, path), 'utf8')
+  }
+
+  /** Changes a key of the configuration for the next start. */
+  configure(key: string, value: string): void {
+    writeFileSync(join(this.folder, 'config', key), value)
+  }
+
+  /** Cuts the way to the API server, or opens it again. */
+  async cutApi(cut: boolean): Promise<void> {
+    if (!cut) return this.startRelay()
+    const relay = this.relay
+    this.relay = undefined
+    for (const socket of this.relaySockets) socket.destroy()
+    await new Promise<void>((resolve) => (relay === undefined ? resolve() : relay.close(() => resolve())))
+  }
+
+  async destroy(): Promise<void> {
+    await this.stop('SIGKILL')
+    for (const name of this.pods.keys()) this.dropNetns(name)
+    await this.cutApi(true)
+    this.socket.close()
+    rmSync(join(this.folder, 'bpf', 'cilium'), {recursive: true, force: true})
+    unmountFileSystem(join(this.folder, 'bpf'))
+    deleteNetns(this.name)
+    removeLink(this.uplink)
+    rmSync(this.folder, {recursive: true, force: true})
+  }
+
+  private makeUplink(): void {
+    const {number} = this.options
+    using outside = new NetlinkSocket()
+    const netns = openNetns({name: this.name})
+    outside.run(linkAdd({name: this.uplink, kind: 'veth', peer: {name: 'eth0', netns}}))
+    const up = findLink(outside, this.uplink)!
+    outside.runAll([
+      addressReplace({ifindex: up.ifindex, ip: Ip.of(`192.168.${number}.1`), prefixLength: 24}),
+      addressReplace({ifindex: up.ifindex, ip: Ip.of(`fd00:192:168:${number}::1`), prefixLength: 64}),
+      linkSet(up.ifindex, {up: true}),
+    ])
+    const eth0 = findLink(this.socket, 'eth0')!
+    this.socket.runAll([
+      linkSet(findLink(this.socket, 'lo')!.ifindex, {up: true}),
+      addressReplace({ifindex: eth0.ifindex, ip: Ip.of(this.addresses[0]), prefixLength: 24}),
+      addressReplace({ifindex: eth0.ifindex, ip: Ip.of(this.addresses[1]), prefixLength: 64}),
+      linkSet(eth0.ifindex, {up: true}),
+      routeReplace({
+        destination: Cidr.of('0.0.0.0/0'),
+        ifindex: eth0.ifindex,
+        gateway: Ip.of(`192.168.${number}.1`),
+        protocol: 4,
+      }),
+      routeReplace({
+        destination: Cidr.of('::/0'),
+        ifindex: eth0.ifindex,
+        gateway: Ip.of(`fd00:192:168:${number}::1`),
+        protocol: 4,
+      }),
+    ])
+  }
+
+  private async startRelay(): Promise<void> {
+    const target = Number(new URL(this.options.api.url).port)
+    const relay = createServer((inner) => {
+      const outer = connect(target, '127.0.0.1')
+      for (const socket of [inner, outer]) {
+        this.relaySockets.add(socket)
+        socket.on('close', () => this.relaySockets.delete(socket))
+        socket.on('error', () => {
+          inner.destroy()
+          outer.destroy()
+        })
+      }
+      inner.pipe(outer).pipe(inner)
+    })
+    await new Promise<void>((resolve) => relay.listen(26_443, `192.168.${this.options.number}.1`, resolve))
+    this.relay = relay
+  }
+
+  private writeConfig(): void {
+    const {number} = this.options
+    const server = `http://192.168.${number}.1:26443`
+    writeFileSync(
+      join(this.folder, 'kubeconfig'),
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [{name: 'c', cluster: {server}}],
+        users: [{name: 'u', user: {}}],
+        contexts: [{name: 'c', context: {cluster: 'c', user: 'u'}}],
+        'current-context': 'c',
+      }),
+    )
+    const config: Record<string, string> = {
+      'k8s-kubeconfig-path': join(this.folder, 'kubeconfig'),
+      'state-dir': join(this.folder, 'run'),
+      'lib-dir': join(this.folder, 'lib'),
+      'bpf-root': join(this.folder, 'bpf'),
+      'write-cni-conf-when-ready': join(this.folder, 'cni', '05-cilium.conflist'),
+      'enable-ipv6': 'true',
+      'routing-mode': 'native',
+      'ipv4-native-routing-cidr': '10.0.0.0/8',
+      'ipv6-native-routing-cidr': 'fd00:10::/32',
+      'kube-proxy-replacement': 'true',
+      ipam: 'kubernetes',
+      ...this.options.config,
+    }
+    for (const [key, value] of Object.entries(config)) this.configure(key, value)
+  }
+
+  private describe(): void {
+    const {api} = this.options
+    for (const name of ['default', 'kube-system']) {
+      api.put<Namespace>(resources.namespaces, {metadata: {name, labels: {'kubernetes.io/metadata.name': name}}})
+    }
+    api.put<Node>(resources.nodes, {
+      metadata: {name: this.name, uid: `uid-${this.name}`},
+      spec: {podCIDRs: this.podCidrs, podCIDR: this.podCidrs[0]!},
+      status: {
+        addresses: this.addresses.map((address) => ({type: 'InternalIP', address})),
+        nodeInfo: {containerRuntimeVersion: 'containerd://1.6.20'},
+      },
+    })
+  }
+}
+
+function removeLink(name: string): void {
+  using socket = new NetlinkSocket()
+  const link = findLink(socket, name)
+  if (link !== undefined) socket.run(linkDelete(link.ifindex))
+}
