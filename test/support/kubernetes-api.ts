@@ -27,6 +27,14 @@ export interface KubernetesApi {
   call(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiAnswer>
   /** Server-side apply with strict field validation: what `kubectl apply --server-side` does. */
   apply(path: string, object: unknown): Promise<ApiAnswer>
+  /** Ends the API server and starts it again on the same port and state. */
+  restart(): Promise<void>
+  /** Forgets etcd's history up to now: versions before are then "too old". */
+  compact(): Promise<void>
+  /** The API server stops answering, its connections stay open: as a machine that hangs. */
+  hang(): void
+  /** It goes on. */
+  wake(): void
   stop(): Promise<void>
 }
 
@@ -38,7 +46,11 @@ export async function startKubernetesApi(): Promise<KubernetesApi> {
   const start = (file: string, args: readonly string[]) =>
     execa(file, args, {cwd: folder, reject: false, stdio: 'ignore', forceKillAfterDelay: 5000})
   const processes: ReturnType<typeof start>[] = []
-  const run = (file: string, args: readonly string[]) => processes.push(start(file, args))
+  const run = (file: string, args: readonly string[]) => {
+    const started = start(file, args)
+    processes.push(started)
+    return started
+  }
   const stop = async () => {
     for (const started of processes.reverse()) {
       started.kill()
@@ -58,7 +70,7 @@ export async function startKubernetesApi(): Promise<KubernetesApi> {
   ])
   await execa('openssl', ['genrsa', '-out', `${folder}/sa.key`, '2048'], {stdio: 'ignore'})
   await writeFile(`${folder}/tokens.csv`, `${token},admin,admin,"system:masters"\n`)
-  run(join(binaries, 'kube-apiserver'), [
+  const apiServerArguments = [
     `--etcd-servers=http://127.0.0.1:${client}`,
     '--bind-address=127.0.0.1',
     '--advertise-address=127.0.0.1',
@@ -73,7 +85,8 @@ export async function startKubernetesApi(): Promise<KubernetesApi> {
     '--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112',
     '--disable-admission-plugins=ServiceAccount',
     '--endpoint-reconciler-type=none',
-  ])
+  ]
+  let apiServer = run(join(binaries, 'kube-apiserver'), apiServerArguments)
 
   const call = async (method: string, path: string, body?: unknown, contentType = 'application/json') =>
     send({port, ca: await readFile(`${folder}/certificates/apiserver.crt`), method, path, body, contentType})
@@ -98,6 +111,23 @@ export async function startKubernetesApi(): Promise<KubernetesApi> {
         object,
         'application/apply-patch+yaml',
       ),
+    hang: () => void apiServer.kill('SIGSTOP'),
+    wake: () => void apiServer.kill('SIGCONT'),
+    async restart() {
+      apiServer.kill()
+      await apiServer
+      apiServer = run(join(binaries, 'kube-apiserver'), apiServerArguments)
+      await ready(call)
+    },
+    async compact() {
+      const ask = async (path: string, body: object) => {
+        const answer = await fetch(`http://127.0.0.1:${client}${path}`, {method: 'POST', body: JSON.stringify(body)})
+        if (!answer.ok) throw new Error(`etcd answers ${answer.status}: ${await answer.text()}`)
+        return (await answer.json()) as {header: {revision: string}}
+      }
+      const {header} = await ask('/v3/kv/range', {key: btoa('compaction')})
+      await ask('/v3/kv/compaction', {revision: header.revision, physical: true})
+    },
     stop,
   }
 }
