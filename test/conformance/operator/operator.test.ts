@@ -304,6 +304,27 @@ describe('election', () => {
   })
 })
 
+describe('while the API server does not answer', () => {
+  afterEach(() => api.wake())
+
+  test('the leader stops leading, says so to its probe, stays alive, and goes on afterwards', async () => {
+    const operator = await startOperator(api)
+    await addCiliumNode('a')
+    const before = await podCidrsOf('a')
+
+    api.hang()
+    await vi.waitFor(() => expect(operator.log()).toContain('leadership lost'), soon)
+    expect((await fetch(operator.health)).status).toBe(500)
+    expect((await fetch(operator.health.replace('healthz', 'livez'))).status).toBe(200)
+    api.wake()
+
+    await addCiliumNode('b')
+    expect(await podCidrsOf('b')).not.toEqual(before)
+    expect(await podCidrsOf('a')).toEqual(before)
+    expect(operator.child.exitCode).toBeNull()
+  })
+})
+
 describe('the process', () => {
   test('answers its probes', async () => {
     const operator = await startOperator(api)
