@@ -80,7 +80,7 @@ export class LineProgress implements SuiteHooks {
     }
   }
 
-  testEnded(_test: ConnectivityTest, {scenarios, seconds, outcome}: TestResult): void {
+  testEnded(_test: ConnectivityTest, {name, namespace, scenarios, seconds, outcome}: TestResult): void {
     const actions = scenarios.flatMap((scenario) => scenario.actions)
     const failed = actions.filter((action) => action.outcome === 'failed').length
     const text = outcome === 'passed' ? `${actions.length} actions` : `${failed}/${actions.length} actions failed`
@@ -89,7 +89,7 @@ export class LineProgress implements SuiteHooks {
     if (this.#dotsOpen) {
       write(` ${painted} in ${seconds}s\n`)
       this.#dotsOpen = false
-    } else this.#line(`  ${painted} in ${seconds}s`)
+    } else this.#line(`[=] [${namespace}] Test [${name}] ended: ${painted} in ${seconds}s`)
   }
 
   async pause(): Promise<void> {
