@@ -6,6 +6,7 @@ import {templateSet} from './template/evaluate.ts'
 import {templateFunctions} from './template/functions.ts'
 import {parseYaml} from './template/go-yaml.ts'
 import {parseTemplate} from './template/parse.ts'
+import type {ParsedFile} from './template/syntax.ts'
 import {deepCopy, isTree, type Tree, tree, type Value} from './template/value.ts'
 
 export interface RenderOptions {
@@ -39,7 +40,7 @@ export interface Rendered {
  * @throws TEMPLATE_INVALID, TEMPLATE_FAILED; VALUES_REFUSED when a template refuses the values
  */
 export function renderChart(chart: Chart, values: Tree, options: RenderOptions): Rendered {
-  const files = chart.templates.map(({name, text}) => parseTemplate(`${chart.name}/${name}`, text))
+  const files = parsedTemplates(chart)
   const set = templateSet(files, templateFunctions)
   const shared = deepCopy(values)
   const texts = new Map<string, string>()
@@ -57,8 +58,17 @@ export function renderChart(chart: Chart, values: Tree, options: RenderOptions):
 
 /** The text that one define of the chart makes of these values: how other code reads the chart's own tables. */
 export function renderDefine(chart: Chart, name: string): string {
-  const files = chart.templates.map((file) => parseTemplate(`${chart.name}/${file.name}`, file.text))
-  return templateSet(files, templateFunctions).include(name, tree())
+  return templateSet(parsedTemplates(chart), templateFunctions).include(name, tree())
+}
+
+const parsed = new WeakMap<Chart, readonly ParsedFile[]>()
+
+function parsedTemplates(chart: Chart): readonly ParsedFile[] {
+  const known = parsed.get(chart)
+  if (known !== undefined) return known
+  const files = chart.templates.map(({name, text}) => parseTemplate(`${chart.name}/${name}`, text))
+  parsed.set(chart, files)
+  return files
 }
 
 /** All manifests in one text, as Helm stores and prints them. */

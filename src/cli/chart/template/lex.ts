@@ -105,34 +105,33 @@ export function lex(name: string, source: string): Token[] {
   }
 
   function matchToken(here: number): {kind: TokenKind; text: string; length: number} {
-    const rest = source.slice(here)
     for (const [kind, pattern] of patterns) {
-      const match = pattern.exec(rest)
-      if (match === null) continue
-      const whole = match[0]
+      pattern.lastIndex = here
+      const whole = pattern.exec(source)?.[0]
+      if (whole === undefined) continue
       if (kind === 'string') return {kind, text: unquote(whole, broken), length: whole.length}
       return {kind, text: kind === 'field' ? whole.slice(1) : whole, length: whole.length}
     }
-    return broken(`"${rest.slice(0, 12).split('\n')[0]}" is not part of the template language`)
+    return broken(`"${source.slice(here, here + 12).split('\n')[0]}" is not part of the template language`)
   }
 }
 
 /** Longest first where one pattern begins like another. */
 const patterns: readonly (readonly [TokenKind, RegExp])[] = [
-  ['space', /^[ \t\r\n]+/],
-  ['string', /^"(?:\\.|[^"\\\n])*"/],
-  ['string', /^`[^`]*`/],
-  ['number', /^[+-]?(?:0x[0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?)(?![\w.])/],
-  ['field', /^\.[A-Za-z_][\w]*/],
-  ['variable', /^\$[A-Za-z_]?[\w]*/],
-  ['word', /^[A-Za-z_][\w]*/],
-  [':=', /^:=/],
-  ['=', /^=/],
-  ['dot', /^\.(?![\w.])/],
-  ['(', /^\(/],
-  [')', /^\)/],
-  ['|', /^\|/],
-  [',', /^,/],
+  ['space', /[ \t\r\n]+/y],
+  ['string', /"(?:\\.|[^"\\\n])*"/y],
+  ['string', /`[^`]*`/y],
+  ['number', /[+-]?(?:0x[0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?)(?![\w.])/y],
+  ['field', /\.[A-Za-z_][\w]*/y],
+  ['variable', /\$[A-Za-z_]?[\w]*/y],
+  ['word', /[A-Za-z_][\w]*/y],
+  [':=', /:=/y],
+  ['=', /=/y],
+  ['dot', /\.(?![\w.])/y],
+  ['(', /\(/y],
+  [')', /\)/y],
+  ['|', /\|/y],
+  [',', /,/y],
 ]
 
 function unquote(literal: string, broken: (detail: string) => never): string {
