@@ -2,7 +2,7 @@
 import {readFileSync} from 'node:fs'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import type {ApiError} from '../../../src/k8s/api-error.ts'
-import {KubeClient as Client, connectKube, type KubeClient} from '../../../src/k8s/client.ts'
+import {connectKube, KubeClient} from '../../../src/k8s/client.ts'
 import {type Credentials, findCredentials} from '../../../src/k8s/credentials.ts'
 import {Discovery, serverVersion} from '../../../src/k8s/discovery.ts'
 import {EventRecorder} from '../../../src/k8s/event-recorder.ts'
