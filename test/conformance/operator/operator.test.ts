@@ -275,6 +275,26 @@ describe('garbage', () => {
   })
 })
 
+describe('pods that came before the agent', () => {
+  test('are restarted where the selector names them, and left alone where it does not', async () => {
+    await addPod('kube-system', 'agent', 'a', {labels: {'k8s-app': 'cilium'}})
+    await setReady('kube-system', 'agent')
+    const early = {startTime: '2026-01-01T00:00:00Z'}
+    await addPod('kube-system', 'dns', 'a', {labels: {'k8s-app': 'kube-dns'}, status: early})
+    await addPod('kube-system', 'other', 'a', {status: early})
+    const operator = await startOperator(api, {'unmanaged-pod-watcher-interval': '1s'})
+    const leaves = async (name: string) => {
+      const {body} = await api.call('GET', `/api/v1/namespaces/kube-system/pods/${name}`)
+      return body.metadata.deletionTimestamp !== undefined
+    }
+
+    await vi.waitFor(async () => expect(await leaves('dns')).toBe(true), {timeout: 60_000, interval: 500})
+
+    expect(await leaves('other')).toBe(false)
+    expect(operator.log()).toContain('pod outside the network restarted')
+  })
+})
+
 describe('election', () => {
   test('one of two replicas leads; when it is killed the other goes on without giving a prefix twice', async () => {
     const first = await startOperator(api)
@@ -374,7 +394,11 @@ async function addPod(
   namespace: string,
   name: string,
   nodeName: string,
-  {labels = {}, phase = 'Running'}: {labels?: Record<string, string>; phase?: string} = {},
+  {
+    labels = {},
+    phase = 'Running',
+    status = {},
+  }: {labels?: Record<string, string>; phase?: string; status?: object} = {},
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/pods`
   const created = await api.call('POST', path, {
@@ -384,7 +408,7 @@ async function addPod(
     spec: {nodeName, containers: [{name: 'c', image: 'x'}]},
   })
   expect(created.status, created.body.message).toBe(201)
-  await api.call('PATCH', `${path}/${name}/status`, {status: {phase}}, 'application/merge-patch+json')
+  await api.call('PATCH', `${path}/${name}/status`, {status: {phase, ...status}}, 'application/merge-patch+json')
 }
 
 async function setReady(namespace: string, name: string): Promise<void> {
