@@ -138,5 +138,9 @@ export const codes = declareErrors({
     what: 'another agent answers on {path}',
     advice: 'one agent runs per node; stop the other one first',
   },
+  API_PORT_IN_USE: {
+    what: 'cannot listen on {address}: {detail}',
+    advice: 'another program of this node uses it: choose another with {key}',
+  },
   HEALTH_PROBE_FAILED: {what: '{target}: {detail}', advice: 'see cilium-dbg status on both nodes'},
 })

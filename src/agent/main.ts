@@ -26,13 +26,18 @@ import {type CiliumEndpoint, type CiliumNode, type Node, resources} from '../k8s
 import {NetlinkSocket} from '../kernel/netlink/socket.ts'
 import {clusterIdentities} from '../model/identity.ts'
 import {LabelFilter} from '../model/label-filter.ts'
+import {CiliumError} from '../runtime/errors.ts'
+import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
+import type {ApiSources, RunnerState} from './api/sources.ts'
+import {statusModel} from './api/status-model.ts'
+import {ClusterHealth} from './cluster-health.ts'
 import {CniCalls} from './cni/calls.ts'
 import {conflistText, newestVersion} from './cni/conflist.ts'
 import {ConflistWriter} from './cni/conflist-writer.ts'
 import {runDeleteQueue} from './cni/delete-queue.ts'
 import {CniSocket} from './cni/socket.ts'
-import type {AgentConfig} from './config.ts'
+import {type AgentConfig, changeConfig} from './config.ts'
 import {type AgentContext, CurrentConfig} from './context.ts'
 import {EndpointCollector} from './endpoint/collector.ts'
 import {Connections, type PodNetwork} from './endpoint/connections.ts'
@@ -42,16 +47,19 @@ import {restoreEndpoints} from './endpoint/restore.ts'
 import {Slots} from './endpoint/slots.ts'
 import type {AddressPlan} from './identity/address-rows.ts'
 import {NodePools} from './ipam/node-pools.ts'
+import {KubernetesProbe} from './kubernetes-probe.ts'
+import {applyLogLevel} from './log-level.ts'
 import {metricPrefix} from './metrics.ts'
 import {overlayDevice} from './node/device-names.ts'
 import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
-import {openDatapath} from './node/open-datapath.ts'
+import {openDatapath, pinnedMapSizes} from './node/open-datapath.ts'
 import {ensureOwnDevices, setRouterAddresses} from './node/own-devices.ts'
 import {familiesOf, underlayOf} from './node/own-facts.ts'
 import {OwnNode} from './node/own-node.ts'
 import {type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
 import {prepareRouting, Sysctl} from './node/sysctl.ts'
+import {ObservedReconciler} from './observed-reconciler.ts'
 import {AddressClaimants} from './reconcile/address-claimants.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
 import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
@@ -65,6 +73,8 @@ import {RouteClaimants} from './reconcile/route-claimants.ts'
 import {routeReconciler} from './reconcile/routes.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
+import {addServers} from './servers.ts'
+import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
 
 /** A node without an API server and without a memory of its own waits as long as it takes. */
@@ -73,23 +83,25 @@ const patienceMs = 2 ** 31 - 1
 /** Adds the agent's parts, in order. */
 export function assembleAgent(context: AgentContext): Agent {
   const agent = new Agent(context)
-  const {lifecycle} = context
-  lifecycle.add({name: 'state', start: () => agent.openState()})
-  lifecycle.add({name: 'kubernetes', start: () => agent.connectKubernetes(), stop: () => agent.leaveKubernetes()})
-  lifecycle.add({
+  addServers(context, agent.sources())
+  const add = (part: Part) => context.lifecycle.add(agent.timed(part))
+  add({name: 'state', start: () => agent.openState()})
+  add({name: 'kubernetes', start: () => agent.connectKubernetes(), stop: () => agent.leaveKubernetes()})
+  add({
     name: 'node',
     startTimeoutMs: patienceMs,
     start: (signal) => agent.learnNode(signal),
     stop: () => agent.ownNode.stop(),
   })
-  lifecycle.add({
+  add({
     name: 'datapath',
     startTimeoutMs: 120_000,
     start: () => agent.startDatapath(),
     stop: () => agent.stopDatapath(),
   })
-  lifecycle.add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.stopEndpoints()})
-  lifecycle.add({name: 'cni', start: () => agent.startCni(), stop: () => agent.stopCni()})
+  add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.stopEndpoints()})
+  add({name: 'health', start: () => agent.startHealth(), stop: () => agent.health.stop()})
+  add({name: 'cni', start: () => agent.startCni(), stop: () => agent.stopCni()})
   return agent
 }
 
@@ -110,7 +122,14 @@ export class Agent {
   conflist: ConflistWriter | undefined
   private readonly sysctl: Sysctl
   private readonly reconcilerMetrics: ReconcilerMetrics
+  readonly health: ClusterHealth
+  readonly startedAt: number
   private readonly runners: ReconcilerRunner<never>[] = []
+  private readonly observed: {readonly state: RunnerState}[] = []
+  private kubernetes: KubernetesProbe | undefined
+  private generationSince = 0
+  /** the part that is starting; empty when all have */
+  private starting = 'everything'
   private socket!: NetlinkSocket
   private events: EventRecorder | undefined
   private addressClaimants!: AddressClaimants
@@ -132,10 +151,31 @@ export class Agent {
     const file = new NodeFactsFile(config['lib-dir'], context.log)
     const {tables, pools, bootId} = this
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
+    this.startedAt = context.clock.now()
+    this.health = new ClusterHealth(context, tables, this.startedAt, () =>
+      statusModel(this.sources(), {brief: false, requireKubernetes: false}),
+    )
+  }
+
+  /** The part with its start told and measured. The last one's end is the agent's readiness. */
+  timed(part: Part): Part {
+    const {start} = part
+    return {
+      ...part,
+      start: async (signal) => {
+        const began = this.context.clock.monotonic()
+        this.starting = part.name
+        await start?.(signal)
+        this.starting = part.name === 'cni' ? '' : part.name
+        const seconds = (this.context.clock.monotonic() - began) / 1000
+        this.context.metrics.bootstrap.labels(part.name, 'success').set(seconds)
+      },
+    }
   }
 
   async openState(): Promise<void> {
     await this.records.open()
+    await writeRuntimeConfig(this.config.value['state-dir'], this.config.value)
     this.socket = new NetlinkSocket()
   }
 
@@ -160,6 +200,8 @@ export class Agent {
       events: metrics.kubernetesEvents,
     })
     this.reflectors.start()
+    this.kubernetes = new KubernetesProbe(client, clock)
+    this.kubernetes.start()
     this.run({
       name: 'cilium-node',
       table: this.tables.ownNode,
@@ -176,6 +218,7 @@ export class Agent {
   async leaveKubernetes(): Promise<void> {
     await Promise.all(this.runners.map((runner) => runner.stop()))
     await this.reflectors?.stop()
+    await this.kubernetes?.stop()
     this.client?.close()
     this.socket.close()
   }
@@ -286,6 +329,7 @@ export class Agent {
     ]
     await settled(rest)
     opened.retireOlder()
+    this.generationSince = this.context.clock.now()
   }
 
   async stopDatapath(): Promise<void> {
@@ -346,6 +390,75 @@ export class Agent {
     })
     this.collector = new EndpointCollector({tables, connections: this.connections, former: this.former, clock, log})
     this.collector.start()
+  }
+
+  /** Answers probes and asks others. */
+  async startHealth(): Promise<void> {
+    const config = this.config.value
+    if (!config['enable-health-checking']) return
+    const {facts} = this.ownNode
+    await this.health.start(
+      facts.healthIps.length === 0
+        ? undefined
+        : {
+            tables: this.tables,
+            slots: this.slots,
+            socket: this.socket,
+            sysctl: this.sysctl,
+            programs: this.datapath!.programs,
+            endpointMap: this.datapath!.endpoints,
+            ifindexBase: ENDPOINT_IFINDEX_BASE,
+            nodeName: config.nodeName,
+            network: this.network!,
+            healthIps: facts.healthIps,
+            port: config['cluster-health-port'],
+            bootId: this.bootId,
+            clock: this.context.clock,
+          },
+    )
+  }
+
+  /** What the local API shows. */
+  sources(): ApiSources {
+    const root = join(this.config.value['bpf-root'], 'cilium')
+    return {
+      startedAt: this.startedAt,
+      tables: this.tables,
+      pools: this.pools,
+      config: () => this.config.value,
+      texts: () => this.context.loaded.texts,
+      changeConfig: (changes) => this.changeConfig(changes),
+      facts: () => (this.ownNode.waiting === '' ? this.ownNode.facts : undefined),
+      network: () => this.network,
+      reflectors: () => this.reflectors?.health() ?? new Map(),
+      kubernetes: () => this.kubernetes?.state ?? {version: undefined, error: 'not asked yet', since: this.startedAt},
+      runners: () => this.observed.map(({state}) => state),
+      cniConfig: () => this.conflist?.state,
+      datapath: () => {
+        const {datapath} = this
+        if (datapath === undefined) return undefined
+        const {number} = datapath.generation.name
+        return {
+          generation: number,
+          since: this.generationSince,
+          attachMode: datapath.attachments.mode,
+          maps: pinnedMapSizes(root),
+        }
+      },
+      health: () => this.health.status,
+      waitingFor: () =>
+        this.starting === 'node' && this.ownNode.waiting !== '' ? this.ownNode.waiting : this.starting,
+      disconnect: (row) => this.connections.release(row),
+    }
+  }
+
+  private changeConfig(changes: ReadonlyMap<string, string>): void {
+    this.config.value = changeConfig(this.config.value, changes)
+    applyLogLevel(this.context.log, this.config.value)
+    this.context.log.info('configuration changed', Object.fromEntries(changes))
+    void writeRuntimeConfig(this.config.value['state-dir'], this.config.value).catch((thrown) =>
+      this.context.log.warn('the runtime configuration file cannot be written', {error: CiliumError.from(thrown)}),
+    )
   }
 
   stopEndpoints(): void {
@@ -441,7 +554,9 @@ export class Agent {
 
   private run<Row>(options: Omit<ReconcilerOptions<Row>, 'clock' | 'log' | 'metrics'>): ReconcilerRunner<Row> {
     const {clock, log} = this.context
-    const runner = new ReconcilerRunner<Row>({...options, clock, log, metrics: this.reconcilerMetrics})
+    const reconciler = new ObservedReconciler(options.name, options.reconciler, options.table, clock)
+    this.observed.push(reconciler)
+    const runner = new ReconcilerRunner<Row>({...options, reconciler, clock, log, metrics: this.reconcilerMetrics})
     this.runners.push(runner as unknown as ReconcilerRunner<never>)
     runner.start()
     return runner

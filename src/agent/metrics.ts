@@ -10,6 +10,8 @@ export class AgentMetrics {
   readonly kubernetesEvents: Counter
   readonly apiDuration: Histogram
   readonly bootstrap: Gauge
+  readonly unreachableNodes: Gauge
+  readonly unreachableEndpoints: Gauge
   private readonly lines: Counter
 
   constructor(registry: MetricRegistry) {
@@ -38,6 +40,14 @@ export class AgentMetrics {
       name: 'cilium_agent_bootstrap_seconds',
       help: 'duration of the parts of the start',
       labels: ['scope', 'outcome'],
+    })
+    this.unreachableNodes = registry.gauge({
+      name: 'cilium_unreachable_nodes',
+      help: 'nodes that do not answer probes',
+    })
+    this.unreachableEndpoints = registry.gauge({
+      name: 'cilium_unreachable_health_endpoints',
+      help: 'nodes whose health endpoint does not answer probes',
     })
     this.lines = registry.counter({
       name: 'cilium_errors_warnings_total',

@@ -3,12 +3,13 @@ import {systemClock} from '../runtime/clock.ts'
 import {CiliumError, fail, hasCode} from '../runtime/errors.ts'
 import {exitCodes} from '../runtime/exit-codes.ts'
 import {Lifecycle} from '../runtime/lifecycle.ts'
-import {createLog, type LogLevel, logLevels, type RootLog} from '../runtime/log.ts'
+import {createLog} from '../runtime/log.ts'
 import {FdSink} from '../runtime/log-sink.ts'
 import {MetricRegistry} from '../runtime/metrics.ts'
 import {versionText} from '../runtime/version.ts'
-import {type AgentConfig, isKey, loadConfig} from './config.ts'
+import {isKey, loadConfig} from './config.ts'
 import {codes} from './errors.ts'
+import {logOptions} from './log-level.ts'
 import {assembleAgent} from './main.ts'
 import {AgentMetrics} from './metrics.ts'
 
@@ -66,17 +67,4 @@ export function parseFlags(argv: readonly string[]): {folder: string | undefined
     else overrides.set(key, value)
   }
   return {folder, overrides}
-}
-
-/** `debug` wins over `log-opt`; format json or logfmt. */
-export function logOptions(config: AgentConfig): {level: LogLevel; format: 'logfmt' | 'json'} {
-  const asked = config['log-opt']['level']?.replace(/^warning$/, 'warn')
-  const level = logLevels.find((one) => one === asked)
-  const format = config['log-opt']['format']?.startsWith('json') ? 'json' : 'logfmt'
-  return {level: config.debug ? 'debug' : (level ?? 'info'), format}
-}
-
-/** Follows a change of the log's level while the agent runs. */
-export function applyLogLevel(log: RootLog, config: AgentConfig): void {
-  log.setLevel(logOptions(config).level)
 }

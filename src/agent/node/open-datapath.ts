@@ -1,12 +1,15 @@
 /** Loads the programs, or finds those that run, and what the maps held. */
 import {existsSync} from 'node:fs'
-import {join} from 'node:path'
+import {basename, join} from 'node:path'
 import {Attachments, hasTcx} from '../../datapath/attach.ts'
 import {configCodec} from '../../datapath/gen/types.ts'
 import {openGeneration} from '../../datapath/generation.ts'
 import {AddressMap} from '../../datapath/maps/addresses.ts'
 import {listGenerations, pinPaths} from '../../datapath/pins.ts'
+import {listPins} from '../../kernel/bpf/file-system.ts'
+import {readMapInfo} from '../../kernel/bpf/info.ts'
 import {openPin} from '../../kernel/bpf/pin.ts'
+import {closeFd} from '../../kernel/libc.ts'
 import type {NetlinkSocket} from '../../kernel/netlink/socket.ts'
 import type {AgentConfig} from '../config.ts'
 import {LoadedDatapath, restoredAddresses} from '../reconcile/loaded-datapath.ts'
@@ -60,6 +63,21 @@ function addressesBefore(root: string): readonly AddressRow[] {
   } finally {
     map.close()
   }
+}
+
+/** Names, paths and sizes of the pinned maps. */
+export function pinnedMapSizes(root: string): {name: string; path: string; maxEntries: number}[] {
+  return listPins(root)
+    .filter(({kind}) => kind === 'map')
+    .flatMap(({path}) => {
+      const fd = openPin(path)
+      if (fd === undefined) return []
+      try {
+        return [{name: basename(path), path, maxEntries: readMapInfo(fd).maxEntries}]
+      } finally {
+        closeFd(fd)
+      }
+    })
 }
 
 /** Beside the bundle in the image; built into dist/bpf in a checkout. */

@@ -1,0 +1,40 @@
+/** One probe of one address: HTTP to the responder, ICMP echo to the stack. */
+import {get} from 'node:http'
+import {execa} from 'execa'
+import type {Ip} from '../../model/ip.ts'
+
+export interface ProbeResult {
+  /** empty: reached */
+  readonly failure: string
+  readonly latencyNs: number
+}
+
+const httpMs = 10_000
+const icmpSeconds = 5
+
+/** `GET http://<ip>:<port>/hello` on a connection of its own. */
+export function probeHttp(ip: Ip, port: number): Promise<ProbeResult> {
+  const began = performance.now()
+  return new Promise((resolve) => {
+    const done = (failure: string) => resolve({failure, latencyNs: Math.round((performance.now() - began) * 1e6)})
+    const request = get({host: String(ip), port, path: '/hello', agent: false, timeout: httpMs}, (response) => {
+      response.resume()
+      response.on('end', () => done(response.statusCode === 200 ? '' : `HTTP status ${response.statusCode}`))
+      response.on('error', (error) => done(error.message))
+    })
+    request.on('timeout', () => request.destroy(new Error('Connection timed out')))
+    request.on('error', (error) => done(error.message))
+  })
+}
+
+/** One echo by the image's ping. @returns undefined when there is no ping here: nothing is known then */
+export async function probeIcmp(ip: Ip): Promise<ProbeResult | undefined> {
+  const {exitCode, stdout, failed} = await execa('ping', ['-n', '-c', '1', '-W', String(icmpSeconds), String(ip)], {
+    reject: false,
+    timeout: (icmpSeconds + 2) * 1000,
+  })
+  if (exitCode === undefined && failed) return undefined
+  const [, ms] = /time[=<]([\d.]+) ms/.exec(stdout) ?? []
+  if (exitCode !== 0 || ms === undefined) return {failure: 'Connection timed out', latencyNs: 0}
+  return {failure: '', latencyNs: Math.round(Number(ms) * 1e6)}
+}
