@@ -48,6 +48,11 @@ export function ensureProcessCgroup(lab: string, place: string, process: string)
   return folder
 }
 
+/** Where tools run that make things, so that `down` finds them even when the command that ran them was killed. */
+export function ensureToolsCgroup(lab: string): string {
+  return ensureProcessCgroup(lab, 'work', 'tools')
+}
+
 export function processCgroup(lab: string, place: string, process: string): string {
   return join(findCgroupMounts().unified, labCgroupName(lab), place, process)
 }

@@ -126,7 +126,8 @@ export async function waitRegistered(
       shown = text
       return there.length === plan.nodes.length ? new Map(there) : undefined
     },
-    {signal, everyMs: 200, where: labPaths(plan.name).logs},
+    // After an outage of the API server its clients take up to a minute to come back.
+    {signal, everyMs: 200, timeoutMs: 180_000, where: labPaths(plan.name).logs},
   )
 }
 

@@ -2,6 +2,7 @@
 import {mkdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {readyz} from './api-server.ts'
+import {ensureToolsCgroup} from './cgroup.ts'
 import {type DaemonId, isRunning, startDaemon, stopDaemon} from './daemon.ts'
 import {netnsPath} from './network.ts'
 import {labPaths} from './paths.ts'
@@ -25,7 +26,13 @@ export async function startEtcd(plan: LabPlan, signal: AbortSignal): Promise<voi
     const health = ['etcdctl', '--dial-timeout=1s', '--command-timeout=1s', ...probe]
     const env = {...process.env, ETCDCTL_API: '3'}
     return (
-      (await tryTool('nsenter', [`--net=${netnsPath(plan, places.fabric)}`, ...health], {env, signal})).status === 0
+      (
+        await tryTool('nsenter', [`--net=${netnsPath(plan, places.fabric)}`, ...health], {
+          env,
+          signal,
+          cgroup: ensureToolsCgroup(plan.name),
+        })
+      ).status === 0
     )
   })
 }

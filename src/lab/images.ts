@@ -2,6 +2,7 @@
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 import {type BinaryChoice, corednsBinary, pauseBinary} from './binaries.ts'
+import {ensureToolsCgroup} from './cgroup.ts'
 import {type ProgramImage, writeProgramImage} from './container-image.ts'
 import {corednsVersion} from './go-module.ts'
 import {pauseImage} from './node-config.ts'
@@ -33,12 +34,18 @@ export async function importImage(
   file: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const output = await runTool('ctr', [...ctrArguments(plan, node), 'images', 'import', file], {signal})
+  const output = await runTool('ctr', [...ctrArguments(plan, node), 'images', 'import', file], {
+    signal,
+    cgroup: ensureToolsCgroup(plan.name),
+  })
   return [...output.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!)
 }
 
 export async function hasImage(plan: LabPlan, node: LabNode, name: string, signal: AbortSignal): Promise<boolean> {
-  const listed = await runTool('ctr', [...ctrArguments(plan, node), 'images', 'ls', '-q', `name==${name}`], {signal})
+  const listed = await runTool('ctr', [...ctrArguments(plan, node), 'images', 'ls', '-q', `name==${name}`], {
+    signal,
+    cgroup: ensureToolsCgroup(plan.name),
+  })
   return listed.trim() !== ''
 }
 

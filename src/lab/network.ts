@@ -5,7 +5,7 @@
 import {existsSync, readdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {fail} from '../runtime/errors.ts'
-import {ensureProcessCgroup} from './cgroup.ts'
+import {ensureToolsCgroup} from './cgroup.ts'
 import {LAB_NOT_OURS} from './errors.ts'
 import {
   familyOf,
@@ -41,7 +41,7 @@ export async function ensureFabric(plan: LabPlan, record: LabRecord, signal: Abo
   claim(plan, record, {kind: 'netns', id: fabric}, existsSync(netnsPath(plan, places.fabric)))
   claim(plan, record, {kind: 'netns', id: outside}, existsSync(netnsPath(plan, places.outside)))
   claim(plan, record, {kind: 'link', id: link}, existsSync(`/sys/class/net/${link}`))
-  const cgroup = workCgroup(plan)
+  const cgroup = ensureToolsCgroup(plan.name)
 
   const inFabric = await devicesOf(fabric, cgroup)
   await batch(
@@ -66,7 +66,9 @@ export async function ensureFabric(plan: LabPlan, record: LabRecord, signal: Abo
     cgroup,
     fabric,
     [
-      ...(inFabric.has('br0') ? [] : [`link add br0 mtu ${plan.mtu} type bridge forward_delay 0 mcast_snooping 0`]),
+      ...(inFabric.has('br0')
+        ? []
+        : [`link add br0 address ${bridgeMac(plan)} mtu ${plan.mtu} type bridge forward_delay 0 mcast_snooping 0`]),
       'link set lo up',
       'link set host master br0 up',
       ...plan.ipFamilies.flatMap((family) => [
@@ -117,7 +119,7 @@ export async function ensureNodeNetwork(
   const fabric = namespaceName(plan, places.fabric)
   const netns = namespaceName(plan, node.name)
   claim(plan, record, {kind: 'netns', id: netns}, existsSync(netnsPath(plan, node.name)))
-  const cgroup = workCgroup(plan)
+  const cgroup = ensureToolsCgroup(plan.name)
   const port = nodePort(node)
   const [inFabric, inNode] = await Promise.all([devicesOf(fabric, cgroup), devicesOf(netns, cgroup)])
 
@@ -158,7 +160,7 @@ export async function ensureNodeNetwork(
 /** Deletes a node's namespace and wires. Its processes are dead by now. */
 export async function removeNodeNetwork(plan: LabPlan, node: LabNode, signal: AbortSignal): Promise<void> {
   const fabric = namespaceName(plan, places.fabric)
-  const cgroup = workCgroup(plan)
+  const cgroup = ensureToolsCgroup(plan.name)
   // The pair first: a namespace may linger while the kernel lets go of it, its name and its neighbours must not.
   if ((await devicesOf(fabric, cgroup)).has(nodePort(node))) {
     await batch(cgroup, fabric, [`link del ${nodePort(node)}`], signal)
@@ -174,7 +176,7 @@ export async function addPodRoutes(
   podCidrs: ReadonlyMap<string, readonly string[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const cgroup = workCgroup(plan)
+  const cgroup = ensureToolsCgroup(plan.name)
   for (const place of [places.fabric, places.outside, ...plan.nodes.map((node) => node.name)]) {
     const lines = plan.nodes
       .filter((node) => node.name !== place)
@@ -204,14 +206,14 @@ export async function machineRoutes(): Promise<readonly string[]> {
   return listed.map((route) => route.dst)
 }
 
+/** A bridge without an address of its own takes its ports' lowest: neighbours would lose it when a node comes or goes. */
+function bridgeMac(plan: LabPlan): string {
+  return `02:c1:ab:${plan.index.toString(16).padStart(2, '0')}:ff:01`
+}
+
 /** The port of a node on the bridge. Nodes may have longer names than devices can. */
 function nodePort(node: LabNode): string {
   return `port${node.number}`
-}
-
-/** Tools that make things run here, so that `down` finds them even when the command that ran them was killed. */
-function workCgroup(plan: LabPlan): string {
-  return ensureProcessCgroup(plan.name, 'work', 'tools')
 }
 
 function claim(plan: LabPlan, record: LabRecord, made: Made, exists: boolean): void {

@@ -1,5 +1,6 @@
 /** The servers of the outside namespace, which stands for the Internet. */
 import {join} from 'node:path'
+import {ensureToolsCgroup} from './cgroup.ts'
 import {type DaemonId, startDaemon} from './daemon.ts'
 import {netnsPath} from './network.ts'
 import {bracketed, type LabPlan, outsideAddresses, places} from './plan.ts'
@@ -40,7 +41,7 @@ async function start(
         join(import.meta.dirname, 'outside', 'probe.ts'),
         ...probe,
       ]
-      return (await tryTool(command!, args, {signal})).status === 0
+      return (await tryTool(command!, args, {signal, cgroup: ensureToolsCgroup(plan.name)})).status === 0
     },
     signal,
   )

@@ -12,11 +12,13 @@ import {installPtp} from './baseline.ts'
 import {binariesFolder, buildSteps, versionOf} from './binaries.ts'
 import {labCgroupName} from './cgroup.ts'
 import {waitRegistered} from './cluster.ts'
-import {startApiServer, startControllers, startEtcd} from './control-plane.ts'
+import {controlPlaneDaemon, startApiServer, startControllers, startEtcd} from './control-plane.ts'
 import {deployCoredns} from './coredns.ts'
 import {ensureCredentials} from './credentials.ts'
+import {isRunning} from './daemon.ts'
 import {LAB_OPTION_INVALID} from './errors.ts'
 import {ensureLabImages} from './images.ts'
+import {checkInotify} from './inotify.ts'
 import {takeLock} from './lock.ts'
 import {ensureFabric} from './network.ts'
 import {startNode} from './node-start.ts'
@@ -72,6 +74,7 @@ export function labUp(options: LabOptions): LabUp {
       steps: async () => {
         wanted = await withVersion(options)
         needs = {...needs, ...(existingPlan(wanted) ?? planLab(wanted, 0))}
+        if (!isRunning(controlPlaneDaemon(draft, 'kube-apiserver'))) checkInotify(needs.nodes.length)
         return prerequisiteSteps(needs)
       },
     },

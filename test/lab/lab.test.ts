@@ -307,7 +307,8 @@ describe('a lab of two nodes with names of its own', () => {
     expect(await atNode(name, 'beta', 'curl', '-sS', '-m', '5', 'http://203.0.113.10/client')).toBe(after.addresses[0])
   })
 
-  test('takes a node in and lets it go', async () => {
+  test('takes a node in and lets it go, and the others keep their way to the API server', async () => {
+    const bridge = await atNode(name, 'fabric', 'cat', '/sys/class/net/br0/address')
     const added = await addNode(name, 'gamma', signal)
     const seen = (await readNodes(plan))!
     await removeNode(name, 'gamma', signal)
@@ -316,6 +317,7 @@ describe('a lab of two nodes with names of its own', () => {
     expect([...seen.keys()].sort()).toEqual(['alpha', 'beta', 'gamma'])
     expect([...(await readNodes(plan))!.keys()].sort()).toEqual(['alpha', 'beta'])
     expect(existsSync(`/run/netns/${name}-gamma`)).toBe(false)
+    expect(await atNode(name, 'fabric', 'cat', '/sys/class/net/br0/address')).toBe(bridge)
   })
 
   test('leaves nothing when it is taken down, and a second time there is nothing to do', async () => {
