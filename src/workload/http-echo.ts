@@ -6,6 +6,7 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
 import {hostname} from 'node:os'
 import {plainAddress} from './listen.ts'
+import type {Stream} from './stream.ts'
 
 const maxBodyBytes = 64 * 1024
 const maxAnswerBytes = 64 * 1024 * 1024
@@ -24,9 +25,9 @@ export interface Echo {
 }
 
 /** An HTTP server, not yet listening. */
-export function httpEcho(): Server {
+export function httpEcho(streams: readonly Stream[] = []): Server {
   const server = createServer((request, response) => {
-    void answer(request, response).catch((error: unknown) => {
+    void answer(request, response, streams).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, {error: String(error)})
       else response.destroy()
     })
@@ -37,7 +38,7 @@ export function httpEcho(): Server {
   return server
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, streams: readonly Stream[]): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://workload')
   const [, word, argument] = url.pathname.split('/')
   const address = plainAddress(request.socket.remoteAddress)
@@ -59,6 +60,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     case 'delay':
       await new Promise((resolve) => setTimeout(resolve, bounded(argument, 0, maxDelayMs)))
       return send(response, 200, {})
+    case 'streams':
+      return send(response, 200, argument === 'drain' ? await drainAll(streams) : streams.map((one) => one.count()))
     case 'bytes':
       return sendBytes(response, bounded(argument, 0, maxAnswerBytes))
   }
@@ -112,4 +115,9 @@ async function countBody(request: IncomingMessage): Promise<number | undefined> 
 function bounded(text: string | undefined, low: number, high: number): number {
   const value = Number(text)
   return Number.isInteger(value) ? Math.min(Math.max(value, low), high) : low
+}
+
+/** Ends all numbered traffic and says what was lost. */
+function drainAll(streams: readonly Stream[]): Promise<unknown> {
+  return Promise.all(streams.map((one) => one.drain()))
 }

@@ -2,6 +2,7 @@
  * The workload that connectivity tests run in pods: any mix of HTTP, TCP, UDP and DNS servers in one process.
  *
  *     test-workload --http 8080 --http 80 --tcp-echo 9000 --udp-echo 9000 --dns 53 --record name.test=10.0.0.1
+ *     test-workload --http 8080 --stream udp,10.0.0.1,9000 --stream tcp,fd00::1,9000 --stream-every 5
  *
  * Without arguments it serves HTTP on $PORT, or 8080. It says `ready` once everything listens.
  */
@@ -14,6 +15,7 @@ import {dnsOverTcp, dnsOverUdp, type Zone} from './dns-server.ts'
 import {WORKLOAD_FLAG_INVALID} from './errors.ts'
 import {httpEcho} from './http-echo.ts'
 import {listenDualStack} from './listen.ts'
+import {Stream, type StreamTarget} from './stream.ts'
 
 export interface WorkloadPlan {
   readonly http: readonly number[]
@@ -21,6 +23,9 @@ export interface WorkloadPlan {
   readonly udpEcho: readonly number[]
   readonly dns: readonly number[]
   readonly zone: Zone
+  /** numbered traffic to echo servers elsewhere */
+  readonly streams: readonly StreamTarget[]
+  readonly streamEveryMs: number
 }
 
 /**
@@ -32,24 +37,39 @@ export function parseWorkloadFlags(argv: readonly string[], defaultPort = 8080):
   const port = {type: 'string', multiple: true} as const
   const {values} = parseArgs({
     args: [...argv],
-    options: {http: port, 'tcp-echo': port, 'udp-echo': port, dns: port, record: port},
+    options: {
+      http: port,
+      'tcp-echo': port,
+      'udp-echo': port,
+      dns: port,
+      record: port,
+      stream: port,
+      'stream-every': {type: 'string'},
+    },
   })
   const ports = (flag: 'http' | 'tcp-echo' | 'udp-echo' | 'dns') =>
     (values[flag] ?? []).map((text) => toPort(flag, text))
   const plan = {http: ports('http'), tcpEcho: ports('tcp-echo'), udpEcho: ports('udp-echo'), dns: ports('dns')}
   const isEmpty = Object.values(plan).every((list) => list.length === 0)
-  return {...plan, http: isEmpty ? [defaultPort] : plan.http, zone: toZone(values.record ?? [])}
+  return {
+    ...plan,
+    http: isEmpty ? [defaultPort] : plan.http,
+    zone: toZone(values.record ?? []),
+    streams: (values.stream ?? []).map(toStream),
+    streamEveryMs: toInterval(values['stream-every'] ?? '10'),
+  }
 }
 
 /** Starts all servers of a plan; resolves when they listen. */
 export async function serve(plan: WorkloadPlan): Promise<void> {
-  for (const port of plan.http) await listenDualStack(httpEcho(), port)
   for (const port of plan.tcpEcho) await listenDualStack(tcpEcho(), port)
   for (const port of plan.udpEcho) await bothFamilies((family) => udpEcho(port, family))
   for (const port of plan.dns) {
     await listenDualStack(dnsOverTcp(plan.zone), port)
     await bothFamilies((family) => dnsOverUdp(plan.zone, port, family))
   }
+  const streams = plan.streams.map((target) => new Stream(target, plan.streamEveryMs))
+  for (const port of plan.http) await listenDualStack(httpEcho(streams), port)
 }
 
 /** Entry of the `test-workload` process. */
@@ -80,6 +100,21 @@ function toPort(flag: string, text: string): number {
   return Number.isInteger(port) && port > 0 && port < 65536
     ? port
     : fail(WORKLOAD_FLAG_INVALID, {flag, value: text, expected: 'a port from 1 to 65535'})
+}
+
+function toStream(text: string): StreamTarget {
+  const [protocol = '', address = '', port = ''] = text.split(',')
+  if ((protocol !== 'tcp' && protocol !== 'udp') || isIP(address) === 0) {
+    return fail(WORKLOAD_FLAG_INVALID, {flag: 'stream', value: text, expected: 'tcp|udp,ADDRESS,PORT'})
+  }
+  return {protocol, address, port: toPort('stream', port)}
+}
+
+function toInterval(text: string): number {
+  const ms = Number(text)
+  return Number.isInteger(ms) && ms > 0 && ms <= 10_000
+    ? ms
+    : fail(WORKLOAD_FLAG_INVALID, {flag: 'stream-every', value: text, expected: 'milliseconds from 1 to 10000'})
 }
 
 function toZone(records: readonly string[]): Zone {
