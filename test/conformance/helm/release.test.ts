@@ -125,7 +125,7 @@ describe('from the CLI to Helm', () => {
   })
 
   test('Helm removes it', async () => {
-    await helm('uninstall', 'cilium')
+    await helm('uninstall', 'cilium', '--ignore-not-found')
 
     expect(await helmJson('list', '-a')).toEqual([])
     expect((await api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets')).body.items).toEqual([])
@@ -160,7 +160,7 @@ describe('from Helm to the CLI', () => {
 
 describe('half-finished', () => {
   test('an installation that was killed goes on with the next', async () => {
-    await helm('uninstall', 'cilium')
+    await helm('uninstall', 'cilium', '--ignore-not-found')
     const killed = execa(process.execPath, ['bin/cilium.js', 'install'], {env: env(), reject: false})
     await until(async () => (await helmJson('list', '-a')).length > 0)
     killed.kill('SIGKILL')
@@ -173,7 +173,7 @@ describe('half-finished', () => {
   })
 
   test('an object that the server refuses is named before anything is made', async () => {
-    await helm('uninstall', 'cilium')
+    await helm('uninstall', 'cilium', '--ignore-not-found')
 
     const refused = await cilium('install', '--set', 'nodeSelector.not\\ a\\ label=x')
 
