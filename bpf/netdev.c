@@ -44,6 +44,43 @@ int cil_from_netdev(struct __sk_buff *ctx)
 	return act(ctx, &p, netdev_receive(ctx, &p));
 }
 
+/* On cilium_host: what the stack has reassembled and sent to the defrag address. Everything else that comes out of there
+ * is the stack's own. */
+static __always_inline int defrag_receive(struct __sk_buff *ctx, struct pkt *p)
+{
+	struct addr defrag;
+	int ret;
+
+	if (!netdev_parse(ctx, p))
+		return stack_has_it(p, TRACE_TO_STACK);
+	defrag = defrag_address(p);
+	if (addr_is_zero(&defrag) || !addr_equal(&p->key.dst, &defrag))
+		return stack_has_it(p, TRACE_TO_STACK);
+	if (p->flags & PKT_FRAGMENT) {
+		ret = fragment_meet(ctx, p);
+		if (ret)
+			return ret < 0 ? ret : -DROP_FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND;
+	}
+	ret = defrag_restore(ctx, p);
+	if (ret)
+		return ret;
+	/* its ports are known now: on as if it had come from the wire in one piece */
+	p->hook = HOOK_FROM_NETDEV;
+	ret = walk_ports(ctx, p);
+	return ret == FLOW_UNTRACKED ? stack_has_it(p, TRACE_TO_HOST) : ret;
+}
+
+SEC("tc")
+int cil_from_defrag(struct __sk_buff *ctx)
+{
+	struct pkt p = {.hook = HOOK_FROM_DEFRAG, .dir = DIR_INGRESS};
+
+	p.size = ctx_read(ctx, len);
+	p.now = bpf_ktime_get_coarse_ns();
+	p.epoch = epoch_now();
+	return act(ctx, &p, defrag_receive(ctx, &p));
+}
+
 /* The node's own traffic: a flow whose answers could be taken for a masqueraded pod's gets an entry, and another
  * source port when a pod has its own already. It is never refused: without an entry it leaves as it is. */
 static __always_inline int netdev_send_own(struct __sk_buff *ctx, struct pkt *p)

@@ -38,10 +38,13 @@ struct config {
 	struct addr host_v4; /* the node's own address in the pod range: the pods' gateway */
 	struct addr host_v6;
 	struct mac host_mac;
-	struct addr
-		defrag_v4; /* never a real address: routed to cilium_net, it brings datagrams that the node's stack
-				* has reassembled back to cil_from_defrag; zero: none */
+	/* never a real address: routed to cilium_net, it brings datagrams that the node's stack has reassembled back to
+	 * cil_from_defrag; zero: none */
+	struct addr defrag_v4;
 	struct addr defrag_v6;
+	/* the source of what a pod sends to itself by way of a service */
+	struct addr loopback_v4;
+	struct addr loopback_v6;
 	struct addr native_v4; /* no masquerade inside; bits 0: none */
 	struct addr native_v6;
 	__u32 native_v4_bits; /* 96 + n */

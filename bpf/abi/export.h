@@ -11,6 +11,7 @@
 #include "flow.h"
 #include "event.h"
 #include "counter.h"
+#include "service.h"
 #include "config.h"
 #include "test.h"
 
@@ -37,6 +38,10 @@ EXPORT(enum, verdict_match);
 EXPORT(enum, event_flags);
 EXPORT(enum, source_file);
 EXPORT(enum, test_action);
+EXPORT(enum, frontend_scope);
+EXPORT(enum, frontend_kind);
+EXPORT(enum, frontend_flags);
+EXPORT(enum, backend_state);
 EXPORT(struct, config);
 EXPORT(struct, endpoint);
 EXPORT(struct, address);
@@ -52,5 +57,12 @@ EXPORT(struct, event);
 EXPORT(struct, event_count);
 EXPORT(struct, counter);
 EXPORT(struct, test_record);
+EXPORT(struct, frontend_key);
+EXPORT(struct, frontend);
+EXPORT(struct, backend);
+EXPORT(struct, affinity_key);
+EXPORT(struct, affinity);
+EXPORT(struct, source_range_key);
+EXPORT(struct, socket_peers);
 
 #endif

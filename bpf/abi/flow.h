@@ -130,10 +130,12 @@ struct fragment_key {
 };
 
 enum fragment_flags {
-	FRAGMENT_STACK = 1 << 0, /* all fragments of this datagram go to the node's stack */
+	FRAGMENT_STACK = 1 << 0,  /* all fragments of this datagram go to the node's stack */
+	FRAGMENT_DEFRAG = 1 << 1, /* and come back from it by way of the defrag address */
 };
 
 struct fragment {
+	struct addr dst; /* where a datagram that went by the defrag address was to go */
 	__be16 sport;
 	__be16 dport;
 	__u32 seen; /* monotonic clock, s */

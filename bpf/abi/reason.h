@@ -90,6 +90,9 @@ enum drop_reason {
 	DROP_STALE_ENDPOINT = 210,  /* the endpoint's slot has been given to another pod */
 	DROP_UNKNOWN_ADDRESS = 211, /* nothing is known about an address that has to be known */
 	DROP_NO_MASQUERADE_ADDRESS = 212, /* the way out has no address to masquerade with */
+	DROP_NO_SERVICE_PORT = 213, /* the address is a service's, the port or protocol is not */
+	DROP_NO_LOCAL_BACKEND =
+		214, /* the service's backends on this node count alone, and there are none */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ICMP errors that a pod gets for what it sent: out of hops, too large for the way. The packet becomes its own answer
+/* ICMP errors that a pod gets for what it sent: out of hops, too large for the way, a service that nobody serves. The packet becomes its own answer
  * and goes back into the pod, from the address of the pod's gateway. Errors, and pieces of which the sender could make
  * nothing, are dropped without an answer (RFC 1122 3.2.2, RFC 4443 2.4). */
 #ifndef LIB_ANSWER_H
@@ -130,21 +130,30 @@ static __always_inline int answer_v6(struct __sk_buff *ctx, struct pkt *p, __u8 
 }
 
 /* Turns the packet around. Returns 0, or the reason as a drop without an answer.
- * @param reason DROP_TTL_EXCEEDED, or DROP_FRAGMENTATION_NEEDED with the MTU of the way */
+ * @param reason DROP_TTL_EXCEEDED, DROP_SERVICE_BACKEND_NOT_FOUND (port unreachable, which TCP and UDP sockets take for
+ *   a refused connection), or DROP_FRAGMENTATION_NEEDED with the MTU of the way */
 __separate int answer(struct __sk_buff *ctx, struct pkt *p, __u32 reason, __u32 mtu)
 {
 	struct mac pod = {}, node = {};
 	bool big = reason == DROP_FRAGMENTATION_NEEDED;
+	bool refused = reason == DROP_SERVICE_BACKEND_NOT_FOUND;
 	struct eth_header *eth;
 	int ret;
 
 	if (!p || (p->flags & (PKT_ERROR | PKT_LATER_FRAGMENT)))
 		return -(int)reason;
 	if (pkt_is_v6(p))
-		ret = answer_v6(ctx, p, big ? ICMP6_TOO_BIG : ICMP6_TIME_EXCEEDED, 0, mtu);
+		ret = answer_v6(ctx, p,
+				big	  ? ICMP6_TOO_BIG
+				: refused ? ICMP6_UNREACHABLE
+					  : ICMP6_TIME_EXCEEDED,
+				refused ? ICMP6_PORT_UNREACHABLE : 0, mtu);
 	else
-		ret = answer_v4(ctx, p, big ? ICMP4_UNREACHABLE : ICMP4_TIME_EXCEEDED,
-				big ? ICMP4_FRAG_NEEDED : 0, mtu);
+		ret = answer_v4(ctx, p, big || refused ? ICMP4_UNREACHABLE : ICMP4_TIME_EXCEEDED,
+				big	  ? ICMP4_FRAG_NEEDED
+				: refused ? ICMP4_PORT_UNREACHABLE
+					  : 0,
+				mtu);
 	if (ret)
 		return ret;
 	eth = pkt_at(ctx, p, 0, sizeof(*eth));

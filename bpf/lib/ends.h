@@ -6,6 +6,7 @@
 
 #include "judge.h"
 #include "masquerade.h"
+#include "service_open.h"
 
 #define FLOW_UNTRACKED 1
 
@@ -31,12 +32,19 @@ static __always_inline int ends_from_container(struct pkt *p, struct scratch *s,
 	end_of_endpoint(&s->src, here, DIR_EGRESS);
 	if (address_is_group(&p->key.dst) || address_is_link_local6(&p->key.dst))
 		return -DROP_UNKNOWN_L3_TARGET_ADDRESS;
-	ret = end_resolve(&s->dst, &p->key.dst, DIR_INGRESS);
+	if (cfg.services) {
+		ret = service_target(p, true);
+		if (ret < 0)
+			return ret;
+	}
+	ret = end_resolve(&s->dst, &s->target.addr, DIR_INGRESS);
 	if (ret)
 		return ret;
+	if (s->target.service && s->dst.ref == s->src.ref)
+		s->target.flags |= TARGET_LOOPBACK;
 	/* a pod that could speak the overlay's language to nodes could claim any identity */
 	if (cfg.tunnel && p->key.proto == IPPROTO_UDP &&
-	    p->key.dport == bpf_htons(cfg.tunnel_port) &&
+	    s->target.port == bpf_htons(cfg.tunnel_port) &&
 	    (s->dst.flags & (ADDRESS_LOCAL_HOST | ADDRESS_REMOTE_NODE)))
 		return -DROP_ENCAPSULATION_TRAFFIC_IS_PROHIBITED;
 	ways->reverse = WAY_LOCAL;

@@ -180,10 +180,11 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 
 	if (!p || !s)
 		return -DROP_INVALID_TC_BUFFER;
+	target_init(&s->target, p);
 	ret = ends_find(p, s, endpoint_of_device(ctx_read(ctx, ifindex)), &ways);
 	if (ret)
 		return ret;
-	ret = judge(p, &s->src, &s->dst);
+	ret = s->target.flags & TARGET_LOOPBACK ? 0 : judge(p, &s->src, &s->dst);
 	p->src_identity = s->src.identity;
 	p->dst_identity = s->dst.identity;
 	p->src_endpoint = s->src.ref;
@@ -198,7 +199,7 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	memset(&s->route, 0, sizeof(s->route));
 	memset(&s->source, 0, sizeof(s->source));
 	if (ways.forward == WAY_ROUTE && p->hook == HOOK_FROM_CONTAINER) {
-		ret = route_find(ctx, p, &p->key.src, &p->key.dst, &s->route);
+		ret = route_find(ctx, p, &p->key.src, &s->target.addr, &s->route);
 		if (ret)
 			return ret;
 		s->forward.ifindex = s->route.ifindex;
@@ -219,9 +220,9 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 
 	s->forward_key = p->key;
 	s->forward.to_src = p->key.src;
-	s->forward.to_dst = p->key.dst;
+	s->forward.to_dst = s->target.addr;
 	s->forward.to_sport = p->key.sport;
-	s->forward.to_dport = p->key.dport;
+	s->forward.to_dport = s->target.port;
 	s->forward.way = ways.forward;
 	s->forward.from = s->src.way;
 	s->reverse.way = ways.reverse;
@@ -230,9 +231,20 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		s->forward.hop = s->dst.tunnel;
 	if (ways.reverse == WAY_TUNNEL)
 		s->reverse.hop = s->src.tunnel;
+	if (s->target.flags & TARGET_SERVICE) {
+		s->forward.flags = s->reverse.flags = FLOW_DNAT;
+		s->forward.service = s->reverse.service = s->target.service;
+		s->forward.backend = s->reverse.backend = s->target.backend;
+	}
+	if (s->target.flags & TARGET_LOOPBACK) {
+		s->source = loopback_address(p);
+		s->forward.flags |= FLOW_LOOPBACK;
+		s->reverse.flags |= FLOW_LOOPBACK;
+	}
 	if (!addr_is_zero(&s->source)) {
 		s->forward.to_src = s->source;
-		s->forward.flags = s->reverse.flags = FLOW_SNAT;
+		s->forward.flags |= FLOW_SNAT;
+		s->reverse.flags |= FLOW_SNAT;
 		/* the same tuple came by when the pod sent it */
 		if (p->hook == HOOK_TO_NETDEV && s->src.ref)
 			s->forward_key.zone = FLOW_ZONE_STACK;
@@ -244,6 +256,8 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	s->reverse.flags |= FLOW_REVERSE;
 	flow_key_reverse(&p->key, &s->reverse_key);
 	s->reverse_key.zone = FLOW_ZONE_CLUSTER;
+	s->reverse_key.src = s->forward.to_dst;
+	s->reverse_key.sport = s->forward.to_dport;
 	s->reverse_key.dst = s->forward.to_src;
 	s->reverse.to_src = p->key.dst;
 	s->reverse.to_dst = p->key.src;

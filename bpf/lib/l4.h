@@ -20,6 +20,8 @@
 #define ICMP4_ECHO_REPLY	0
 #define ICMP4_UNREACHABLE	3
 #define ICMP4_FRAG_NEEDED	4 /* code of unreachable */
+#define ICMP4_PORT_UNREACHABLE	3 /* so is this */
+#define ICMP6_PORT_UNREACHABLE	4 /* and this */
 #define ICMP4_ECHO		8
 #define ICMP4_TIME_EXCEEDED	11
 #define ICMP4_PARAMETER		12

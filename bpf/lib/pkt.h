@@ -18,6 +18,7 @@ enum hook {
 	HOOK_TO_NETDEV,
 	HOOK_FROM_OVERLAY,
 	HOOK_TO_OVERLAY,
+	HOOK_FROM_DEFRAG, /* what the node's stack has reassembled for us */
 };
 
 enum pkt_flags {
@@ -98,9 +99,11 @@ static __always_inline void *pkt_pull(struct __sk_buff *ctx, const struct pkt *p
 	return pkt_at(ctx, p, offset, size);
 }
 
+/* Does the stack send here what it has routed, and, if it ever was in pieces, reassembled? */
 static __always_inline bool hook_is_egress(__u8 hook)
 {
-	return hook == HOOK_TO_CONTAINER || hook == HOOK_TO_NETDEV || hook == HOOK_TO_OVERLAY;
+	return hook == HOOK_TO_CONTAINER || hook == HOOK_TO_NETDEV || hook == HOOK_TO_OVERLAY ||
+	       hook == HOOK_FROM_DEFRAG;
 }
 
 static __always_inline bool pkt_is_v6(const struct pkt *p)

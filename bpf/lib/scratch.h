@@ -31,6 +31,20 @@ struct route {
 	__u32 mtu;
 };
 
+enum target_flags {
+	TARGET_SERVICE = 1 << 0,
+	TARGET_LOOPBACK = 1 << 1, /* the sender itself */
+};
+
+/* Where a new flow's packets go after a service has spoken; else as they say. */
+struct target {
+	struct addr addr;
+	__be16 port;
+	__u16 flags; /* enum target_flags */
+	__u32 service;
+	__u32 backend; /* backend_ref */
+};
+
 #define QUOTE_BYTES 1280
 
 struct scratch {
@@ -41,6 +55,7 @@ struct scratch {
 	struct flow_key about; /* entry of an ICMP error */
 	struct end src;
 	struct end dst;
+	struct target target;
 	struct route route;
 	struct addr source; /* to masquerade with */
 	__u8 quote[QUOTE_BYTES];

@@ -128,18 +128,13 @@ static __always_inline int walk_flow(struct __sk_buff *ctx, struct pkt *p, struc
 	return 0;
 }
 
-/* Returns 0 with p->action set, FLOW_UNTRACKED (not ours), or a negative reason. */
-static __always_inline int walk(struct __sk_buff *ctx, struct pkt *p)
+/* The way of a packet whose ports are known, or known to be unknown. Returns 0 with p->action set, FLOW_UNTRACKED (not
+ * ours), or a negative reason. */
+static __always_inline int walk_ports(struct __sk_buff *ctx, struct pkt *p)
 {
-	struct flow *flow;
+	struct flow *flow = NULL;
 	int ret;
 
-	if (unlikely(p->flags & PKT_FRAGMENT)) {
-		ret = fragment_meet(p);
-		if (ret)
-			return ret == FRAGMENT_TO_STACK ? forward_stack(p, TRACE_TO_STACK) : ret;
-	}
-	flow = NULL;
 	if (unlikely(p->flags & PKT_ERROR)) {
 		struct scratch *s = scratch();
 
@@ -154,6 +149,9 @@ static __always_inline int walk(struct __sk_buff *ctx, struct pkt *p)
 	}
 	if (likely(!flow)) {
 		ret = walk_flow(ctx, p, &flow);
+		/* a pod is told at once that nobody serves; others by whom they asked */
+		if (ret == -DROP_SERVICE_BACKEND_NOT_FOUND && p->hook == HOOK_FROM_CONTAINER)
+			return answer(ctx, p, DROP_SERVICE_BACKEND_NOT_FOUND, 0);
 		if (ret)
 			return ret;
 		flow_touch(p, flow);
@@ -161,6 +159,19 @@ static __always_inline int walk(struct __sk_buff *ctx, struct pkt *p)
 	walk_identify(p, flow);
 	p->tell = event_is_due(p, flow);
 	return walk_out(ctx, p, flow);
+}
+
+/* The same for any packet, fragments included. */
+static __always_inline int walk(struct __sk_buff *ctx, struct pkt *p)
+{
+	int ret;
+
+	if (unlikely(p->flags & PKT_FRAGMENT)) {
+		ret = fragment_meet(ctx, p);
+		if (ret)
+			return ret == FRAGMENT_TO_STACK ? forward_stack(p, TRACE_TO_STACK) : ret;
+	}
+	return walk_ports(ctx, p);
 }
 
 #endif

@@ -44,7 +44,7 @@ const stateMaps = [
 const objects = {
   expiry: ['cil_expiry_start'],
   pod: ['cil_from_container', 'cil_to_container'],
-  netdev: ['cil_from_netdev', 'cil_to_netdev'],
+  netdev: ['cil_from_netdev', 'cil_to_netdev', 'cil_from_defrag'],
   overlay: ['cil_from_overlay', 'cil_to_overlay'],
 } as const
 

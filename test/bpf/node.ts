@@ -116,7 +116,7 @@ export const plans: readonly Plan[] = [
 ]
 
 /** Devices by index. Pods' are ENDPOINT_IFINDEX_BASE + slot. */
-export const devices = {a: 4097, b: 4098, eth0: 10, overlay: 30, unmanaged: 40} as const
+export const devices = {a: 4097, b: 4098, eth0: 10, host: 20, overlay: 30, unmanaged: 40} as const
 export type DeviceName = keyof typeof devices
 export type PodName = 'a' | 'b'
 
@@ -135,6 +135,7 @@ const hooks = {
   cil_to_container: 'pod',
   cil_from_netdev: 'netdev',
   cil_to_netdev: 'netdev',
+  cil_from_defrag: 'netdev',
   cil_from_overlay: 'overlay',
   cil_to_overlay: 'overlay',
 } as const
@@ -193,6 +194,8 @@ const defaults: Config = {
   tunnelPort: 8472,
   hostRouting: 1,
   overlayIfindex: devices.overlay,
+  defragV4: addr('192.0.0.9'),
+  defragV6: addr('fd00:dead::9'),
   hostV4: addr('10.0.1.1'),
   hostV6: addr('fd00:1::1'),
   nativeV4: addr('10.0.0.0'),
@@ -363,6 +366,11 @@ export class BpfNode {
     return this.run('cil_to_overlay', packet, {...context, ifindex: devices.overlay})
   }
 
+  /** Out of cilium_host, where the stack has sent what it has reassembled. */
+  fromDefrag(packet: Packet | Uint8Array): Outcome {
+    return this.run('cil_from_defrag', packet, {ifindex: devices.host})
+  }
+
   run(hook: Hook, packet: Packet | Uint8Array, context: SkbContext, options: {repeat?: number} = {}): Outcome {
     return this.#run(this.program(hook), packet, context, options)
   }
@@ -485,6 +493,7 @@ export class BpfNode {
       ...veth('lxca', devices.a, macs.a.node),
       ...veth('lxcb', devices.b, macs.b.node),
       ...veth('eth0', devices.eth0, macs.eth0, mtu),
+      ...veth('host', devices.host),
       ...veth('unmanaged', devices.unmanaged),
       linkAdd({kind: 'vxlan', name: 'overlay', ifindex: devices.overlay, port: 8472, external: true}),
       linkSet(devices.overlay, {up: true}),

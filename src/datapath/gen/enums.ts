@@ -17,6 +17,21 @@ export const addressFlagsNames: ReadonlyMap<number, keyof typeof addressFlags> =
   [16, 'ADDRESS_ENCRYPT'],
 ])
 
+/** enum backend_state */
+export const backendState = {
+  BACKEND_FREE: 0,
+  BACKEND_ACTIVE: 1,
+  BACKEND_TERMINATING: 2,
+} as const
+
+export type BackendState = (typeof backendState)[keyof typeof backendState]
+
+export const backendStateNames: ReadonlyMap<number, keyof typeof backendState> = new Map([
+  [0, 'BACKEND_FREE'],
+  [1, 'BACKEND_ACTIVE'],
+  [2, 'BACKEND_TERMINATING'],
+])
+
 /** enum device_flags */
 export const deviceFlags = {
   DEVICE_MASQUERADE: 1,
@@ -132,6 +147,8 @@ export const dropReason = {
   DROP_STALE_ENDPOINT: 210,
   DROP_UNKNOWN_ADDRESS: 211,
   DROP_NO_MASQUERADE_ADDRESS: 212,
+  DROP_NO_SERVICE_PORT: 213,
+  DROP_NO_LOCAL_BACKEND: 214,
 } as const
 
 export type DropReason = (typeof dropReason)[keyof typeof dropReason]
@@ -220,6 +237,8 @@ export const dropReasonNames: ReadonlyMap<number, keyof typeof dropReason> = new
   [210, 'DROP_STALE_ENDPOINT'],
   [211, 'DROP_UNKNOWN_ADDRESS'],
   [212, 'DROP_NO_MASQUERADE_ADDRESS'],
+  [213, 'DROP_NO_SERVICE_PORT'],
+  [214, 'DROP_NO_LOCAL_BACKEND'],
 ])
 
 /** enum endpoint_flags */
@@ -339,12 +358,77 @@ export const flowZoneNames: ReadonlyMap<number, keyof typeof flowZone> = new Map
 /** enum fragment_flags */
 export const fragmentFlags = {
   FRAGMENT_STACK: 1,
+  FRAGMENT_DEFRAG: 2,
 } as const
 
 export type FragmentFlags = (typeof fragmentFlags)[keyof typeof fragmentFlags]
 
 export const fragmentFlagsNames: ReadonlyMap<number, keyof typeof fragmentFlags> = new Map([
   [1, 'FRAGMENT_STACK'],
+  [2, 'FRAGMENT_DEFRAG'],
+])
+
+/** enum frontend_flags */
+export const frontendFlags = {
+  FRONTEND_SCOPES: 1,
+  FRONTEND_AFFINITY: 2,
+  FRONTEND_SOURCE_RANGES: 4,
+  FRONTEND_DENY_RANGES: 8,
+  FRONTEND_KEEP_SOURCE: 16,
+  FRONTEND_DROP: 32,
+  FRONTEND_DSR: 64,
+  FRONTEND_ADDRESS: 128,
+  FRONTEND_INTERNAL_ONLY: 256,
+} as const
+
+export type FrontendFlags = (typeof frontendFlags)[keyof typeof frontendFlags]
+
+export const frontendFlagsNames: ReadonlyMap<number, keyof typeof frontendFlags> = new Map([
+  [1, 'FRONTEND_SCOPES'],
+  [2, 'FRONTEND_AFFINITY'],
+  [4, 'FRONTEND_SOURCE_RANGES'],
+  [8, 'FRONTEND_DENY_RANGES'],
+  [16, 'FRONTEND_KEEP_SOURCE'],
+  [32, 'FRONTEND_DROP'],
+  [64, 'FRONTEND_DSR'],
+  [128, 'FRONTEND_ADDRESS'],
+  [256, 'FRONTEND_INTERNAL_ONLY'],
+])
+
+/** enum frontend_kind */
+export const frontendKind = {
+  FRONTEND_NONE: 0,
+  FRONTEND_CLUSTER_IP: 1,
+  FRONTEND_NODE_PORT: 2,
+  FRONTEND_EXTERNAL_IP: 3,
+  FRONTEND_LOAD_BALANCER: 4,
+  FRONTEND_HOST_PORT: 5,
+  FRONTEND_LOCAL_REDIRECT: 6,
+} as const
+
+export type FrontendKind = (typeof frontendKind)[keyof typeof frontendKind]
+
+export const frontendKindNames: ReadonlyMap<number, keyof typeof frontendKind> = new Map([
+  [0, 'FRONTEND_NONE'],
+  [1, 'FRONTEND_CLUSTER_IP'],
+  [2, 'FRONTEND_NODE_PORT'],
+  [3, 'FRONTEND_EXTERNAL_IP'],
+  [4, 'FRONTEND_LOAD_BALANCER'],
+  [5, 'FRONTEND_HOST_PORT'],
+  [6, 'FRONTEND_LOCAL_REDIRECT'],
+])
+
+/** enum frontend_scope */
+export const frontendScope = {
+  SCOPE_EXTERNAL: 0,
+  SCOPE_INTERNAL: 1,
+} as const
+
+export type FrontendScope = (typeof frontendScope)[keyof typeof frontendScope]
+
+export const frontendScopeNames: ReadonlyMap<number, keyof typeof frontendScope> = new Map([
+  [0, 'SCOPE_EXTERNAL'],
+  [1, 'SCOPE_INTERNAL'],
 ])
 
 /** enum monitor_level */

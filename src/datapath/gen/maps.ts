@@ -5,6 +5,8 @@ import {bytes, u32} from '../../kernel/codec.ts'
 import {
   addressCodec,
   type Address,
+  backendCodec,
+  type Backend,
   counterCodec,
   type Counter,
   deviceCodec,
@@ -23,6 +25,10 @@ import {
   type Fragment,
   fragmentKeyCodec,
   type FragmentKey,
+  frontendCodec,
+  type Frontend,
+  frontendKeyCodec,
+  type FrontendKey,
   prefixKeyCodec,
   type PrefixKey,
   scratchCodec,
@@ -39,6 +45,15 @@ export interface RingShape {
   readonly type: number
   /** bytes */
   readonly maxEntries: number
+}
+
+export const ciliumBackends: MapShape<number, Backend> = {
+  name: 'cilium_backends',
+  type: 2, // array
+  maxEntries: 65536,
+  key: u32,
+  value: backendCodec,
+  flags: 128,
 }
 
 export const ciliumDevices: MapShape<number, Device> = {
@@ -128,6 +143,24 @@ export const ciliumIpcacheP: MapShape<PrefixKey, Address> = {
   flags: 129,
 }
 
+export const ciliumLb: MapShape<FrontendKey, Frontend> = {
+  name: 'cilium_lb',
+  type: 1, // hash
+  maxEntries: 65536,
+  key: frontendKeyCodec,
+  value: frontendCodec,
+  flags: 129,
+}
+
+export const ciliumLbLists: MapShape<number, number> = {
+  name: 'cilium_lb_lists',
+  type: 2, // array
+  maxEntries: 524288,
+  key: u32,
+  value: u32,
+  flags: 128,
+}
+
 export const ciliumLxc: MapShape<number, Endpoint> = {
   name: 'cilium_lxc',
   type: 2, // array
@@ -184,6 +217,7 @@ export const ciliumTimer: MapShape<number, TimerRow> = {
 
 /** All maps that have keys, by name. */
 export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
+  cilium_backends: ciliumBackends,
   cilium_devices: ciliumDevices,
   cilium_epoch: ciliumEpoch,
   cilium_evcount: ciliumEvcount,
@@ -192,6 +226,8 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_frags: ciliumFrags,
   cilium_ipcache: ciliumIpcache,
   cilium_ipcache_p: ciliumIpcacheP,
+  cilium_lb: ciliumLb,
+  cilium_lb_lists: ciliumLbLists,
   cilium_lxc: ciliumLxc,
   cilium_metrics: ciliumMetrics,
   cilium_scratch: ciliumScratch,

@@ -26,10 +26,12 @@ export const objects = {
   netdev: {
     file: 'netdev.o',
     programs: {
+      cil_from_defrag: 'tc',
       cil_from_netdev: 'tc',
       cil_to_netdev: 'tc',
     },
     maps: [
+      'cilium_backends',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -38,6 +40,8 @@ export const objects = {
       'cilium_frags',
       'cilium_ipcache',
       'cilium_ipcache_p',
+      'cilium_lb',
+      'cilium_lb_lists',
       'cilium_lxc',
       'cilium_metrics',
       'cilium_scratch',
@@ -53,6 +57,7 @@ export const objects = {
       cil_to_overlay: 'tc',
     },
     maps: [
+      'cilium_backends',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -61,6 +66,8 @@ export const objects = {
       'cilium_frags',
       'cilium_ipcache',
       'cilium_ipcache_p',
+      'cilium_lb',
+      'cilium_lb_lists',
       'cilium_lxc',
       'cilium_metrics',
       'cilium_scratch',
@@ -76,6 +83,7 @@ export const objects = {
       cil_to_container: 'tc',
     },
     maps: [
+      'cilium_backends',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -84,6 +92,8 @@ export const objects = {
       'cilium_frags',
       'cilium_ipcache',
       'cilium_ipcache_p',
+      'cilium_lb',
+      'cilium_lb_lists',
       'cilium_lxc',
       'cilium_metrics',
       'cilium_scratch',

@@ -55,7 +55,119 @@ export const addressZero: Address = {
   tunnel: new Uint8Array(16),
 }
 
-/** struct config, 204 bytes */
+/** struct affinity, 8 bytes */
+export interface Affinity {
+  readonly backend: number
+  readonly used: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const affinityOffsets = {
+  backend: 0,
+  used: 4,
+} as const
+
+export const affinityCodec: Codec<Affinity> = {
+  size: 8,
+  encode(value, view, offset) {
+    view.setUint32(offset, value.backend, true)
+    view.setUint32(offset + 4, value.used, true)
+  },
+  decode: (view, offset) => ({
+    backend: view.getUint32(offset, true),
+    used: view.getUint32(offset + 4, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const affinityZero: Affinity = {
+  backend: 0,
+  used: 0,
+}
+
+/** struct affinity_key, 24 bytes */
+export interface AffinityKey {
+  readonly client: Uint8Array
+  readonly service: number
+  readonly fromSocket: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const affinityKeyOffsets = {
+  client: 0,
+  service: 16,
+  fromSocket: 20,
+} as const
+
+export const affinityKeyCodec: Codec<AffinityKey> = {
+  size: 24,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 16, value.client)
+    view.setUint32(offset + 16, value.service, true)
+    view.setUint32(offset + 20, value.fromSocket, true)
+  },
+  decode: (view, offset) => ({
+    client: readBytes(view, offset, 16),
+    service: view.getUint32(offset + 16, true),
+    fromSocket: view.getUint32(offset + 20, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const affinityKeyZero: AffinityKey = {
+  client: new Uint8Array(16),
+  service: 0,
+  fromSocket: 0,
+}
+
+/** struct backend, 24 bytes */
+export interface Backend {
+  readonly addr: Uint8Array
+  /** the number; network order in memory */
+  readonly port: number
+  readonly proto: number
+  readonly state: number
+  readonly generation: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const backendOffsets = {
+  addr: 0,
+  port: 16,
+  proto: 18,
+  state: 19,
+  generation: 20,
+} as const
+
+export const backendCodec: Codec<Backend> = {
+  size: 24,
+  encode(value, view, offset) {
+    view.setUint16(offset + 22, 0)
+    writeBytes(view, offset, 16, value.addr)
+    view.setUint16(offset + 16, value.port)
+    view.setUint8(offset + 18, value.proto)
+    view.setUint8(offset + 19, value.state)
+    view.setUint16(offset + 20, value.generation, true)
+  },
+  decode: (view, offset) => ({
+    addr: readBytes(view, offset, 16),
+    port: view.getUint16(offset + 16),
+    proto: view.getUint8(offset + 18),
+    state: view.getUint8(offset + 19),
+    generation: view.getUint16(offset + 20, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const backendZero: Backend = {
+  addr: new Uint8Array(16),
+  port: 0,
+  proto: 0,
+  state: 0,
+  generation: 0,
+}
+
+/** struct config, 236 bytes */
 export interface Config {
   readonly generation: number
   readonly test: number
@@ -82,6 +194,8 @@ export interface Config {
   readonly hostMac: Uint8Array
   readonly defragV4: Uint8Array
   readonly defragV6: Uint8Array
+  readonly loopbackV4: Uint8Array
+  readonly loopbackV6: Uint8Array
   readonly nativeV4: Uint8Array
   readonly nativeV6: Uint8Array
   readonly nativeV4Bits: number
@@ -134,37 +248,39 @@ export const configOffsets = {
   hostMac: 64,
   defragV4: 72,
   defragV6: 88,
-  nativeV4: 104,
-  nativeV6: 120,
-  nativeV4Bits: 136,
-  nativeV6Bits: 140,
-  flowShards: 144,
-  tcpEstablishedS: 148,
-  tcpOpeningS: 152,
-  tcpClosingS: 156,
-  anyEstablishedS: 160,
-  anyOpeningS: 164,
-  fragmentS: 168,
-  natPortMin: 172,
-  natPortMax: 174,
-  nodeportMin: 176,
-  nodeportMax: 178,
-  clusterId: 180,
-  timerIntervalMs: 184,
-  podMtu: 188,
-  eventRings: 192,
-  tunnelPort: 196,
-  hostRouting: 198,
-  defrag: 199,
-  routeSource: 200,
+  loopbackV4: 104,
+  loopbackV6: 120,
+  nativeV4: 136,
+  nativeV6: 152,
+  nativeV4Bits: 168,
+  nativeV6Bits: 172,
+  flowShards: 176,
+  tcpEstablishedS: 180,
+  tcpOpeningS: 184,
+  tcpClosingS: 188,
+  anyEstablishedS: 192,
+  anyOpeningS: 196,
+  fragmentS: 200,
+  natPortMin: 204,
+  natPortMax: 206,
+  nodeportMin: 208,
+  nodeportMax: 210,
+  clusterId: 212,
+  timerIntervalMs: 216,
+  podMtu: 220,
+  eventRings: 224,
+  tunnelPort: 228,
+  hostRouting: 230,
+  defrag: 231,
+  routeSource: 232,
 } as const
 
 export const configCodec: Codec<Config> = {
-  size: 204,
+  size: 236,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint8(offset + 201, 0)
-    view.setUint16(offset + 202, 0)
+    view.setUint8(offset + 233, 0)
+    view.setUint16(offset + 234, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
     view.setUint8(offset + 5, value.enableIpv4)
@@ -190,29 +306,31 @@ export const configCodec: Codec<Config> = {
     writeBytes(view, offset + 64, 6, value.hostMac)
     writeBytes(view, offset + 72, 16, value.defragV4)
     writeBytes(view, offset + 88, 16, value.defragV6)
-    writeBytes(view, offset + 104, 16, value.nativeV4)
-    writeBytes(view, offset + 120, 16, value.nativeV6)
-    view.setUint32(offset + 136, value.nativeV4Bits, true)
-    view.setUint32(offset + 140, value.nativeV6Bits, true)
-    view.setUint32(offset + 144, value.flowShards, true)
-    view.setUint32(offset + 148, value.tcpEstablishedS, true)
-    view.setUint32(offset + 152, value.tcpOpeningS, true)
-    view.setUint32(offset + 156, value.tcpClosingS, true)
-    view.setUint32(offset + 160, value.anyEstablishedS, true)
-    view.setUint32(offset + 164, value.anyOpeningS, true)
-    view.setUint32(offset + 168, value.fragmentS, true)
-    view.setUint16(offset + 172, value.natPortMin, true)
-    view.setUint16(offset + 174, value.natPortMax, true)
-    view.setUint16(offset + 176, value.nodeportMin, true)
-    view.setUint16(offset + 178, value.nodeportMax, true)
-    view.setUint32(offset + 180, value.clusterId, true)
-    view.setUint32(offset + 184, value.timerIntervalMs, true)
-    view.setUint32(offset + 188, value.podMtu, true)
-    view.setUint32(offset + 192, value.eventRings, true)
-    view.setUint16(offset + 196, value.tunnelPort, true)
-    view.setUint8(offset + 198, value.hostRouting)
-    view.setUint8(offset + 199, value.defrag)
-    view.setUint8(offset + 200, value.routeSource)
+    writeBytes(view, offset + 104, 16, value.loopbackV4)
+    writeBytes(view, offset + 120, 16, value.loopbackV6)
+    writeBytes(view, offset + 136, 16, value.nativeV4)
+    writeBytes(view, offset + 152, 16, value.nativeV6)
+    view.setUint32(offset + 168, value.nativeV4Bits, true)
+    view.setUint32(offset + 172, value.nativeV6Bits, true)
+    view.setUint32(offset + 176, value.flowShards, true)
+    view.setUint32(offset + 180, value.tcpEstablishedS, true)
+    view.setUint32(offset + 184, value.tcpOpeningS, true)
+    view.setUint32(offset + 188, value.tcpClosingS, true)
+    view.setUint32(offset + 192, value.anyEstablishedS, true)
+    view.setUint32(offset + 196, value.anyOpeningS, true)
+    view.setUint32(offset + 200, value.fragmentS, true)
+    view.setUint16(offset + 204, value.natPortMin, true)
+    view.setUint16(offset + 206, value.natPortMax, true)
+    view.setUint16(offset + 208, value.nodeportMin, true)
+    view.setUint16(offset + 210, value.nodeportMax, true)
+    view.setUint32(offset + 212, value.clusterId, true)
+    view.setUint32(offset + 216, value.timerIntervalMs, true)
+    view.setUint32(offset + 220, value.podMtu, true)
+    view.setUint32(offset + 224, value.eventRings, true)
+    view.setUint16(offset + 228, value.tunnelPort, true)
+    view.setUint8(offset + 230, value.hostRouting)
+    view.setUint8(offset + 231, value.defrag)
+    view.setUint8(offset + 232, value.routeSource)
   },
   decode: (view, offset) => ({
     generation: view.getUint32(offset, true),
@@ -240,29 +358,31 @@ export const configCodec: Codec<Config> = {
     hostMac: readBytes(view, offset + 64, 6),
     defragV4: readBytes(view, offset + 72, 16),
     defragV6: readBytes(view, offset + 88, 16),
-    nativeV4: readBytes(view, offset + 104, 16),
-    nativeV6: readBytes(view, offset + 120, 16),
-    nativeV4Bits: view.getUint32(offset + 136, true),
-    nativeV6Bits: view.getUint32(offset + 140, true),
-    flowShards: view.getUint32(offset + 144, true),
-    tcpEstablishedS: view.getUint32(offset + 148, true),
-    tcpOpeningS: view.getUint32(offset + 152, true),
-    tcpClosingS: view.getUint32(offset + 156, true),
-    anyEstablishedS: view.getUint32(offset + 160, true),
-    anyOpeningS: view.getUint32(offset + 164, true),
-    fragmentS: view.getUint32(offset + 168, true),
-    natPortMin: view.getUint16(offset + 172, true),
-    natPortMax: view.getUint16(offset + 174, true),
-    nodeportMin: view.getUint16(offset + 176, true),
-    nodeportMax: view.getUint16(offset + 178, true),
-    clusterId: view.getUint32(offset + 180, true),
-    timerIntervalMs: view.getUint32(offset + 184, true),
-    podMtu: view.getUint32(offset + 188, true),
-    eventRings: view.getUint32(offset + 192, true),
-    tunnelPort: view.getUint16(offset + 196, true),
-    hostRouting: view.getUint8(offset + 198),
-    defrag: view.getUint8(offset + 199),
-    routeSource: view.getUint8(offset + 200),
+    loopbackV4: readBytes(view, offset + 104, 16),
+    loopbackV6: readBytes(view, offset + 120, 16),
+    nativeV4: readBytes(view, offset + 136, 16),
+    nativeV6: readBytes(view, offset + 152, 16),
+    nativeV4Bits: view.getUint32(offset + 168, true),
+    nativeV6Bits: view.getUint32(offset + 172, true),
+    flowShards: view.getUint32(offset + 176, true),
+    tcpEstablishedS: view.getUint32(offset + 180, true),
+    tcpOpeningS: view.getUint32(offset + 184, true),
+    tcpClosingS: view.getUint32(offset + 188, true),
+    anyEstablishedS: view.getUint32(offset + 192, true),
+    anyOpeningS: view.getUint32(offset + 196, true),
+    fragmentS: view.getUint32(offset + 200, true),
+    natPortMin: view.getUint16(offset + 204, true),
+    natPortMax: view.getUint16(offset + 206, true),
+    nodeportMin: view.getUint16(offset + 208, true),
+    nodeportMax: view.getUint16(offset + 210, true),
+    clusterId: view.getUint32(offset + 212, true),
+    timerIntervalMs: view.getUint32(offset + 216, true),
+    podMtu: view.getUint32(offset + 220, true),
+    eventRings: view.getUint32(offset + 224, true),
+    tunnelPort: view.getUint16(offset + 228, true),
+    hostRouting: view.getUint8(offset + 230),
+    defrag: view.getUint8(offset + 231),
+    routeSource: view.getUint8(offset + 232),
   }),
 }
 
@@ -293,6 +413,8 @@ export const configZero: Config = {
   hostMac: new Uint8Array(6),
   defragV4: new Uint8Array(16),
   defragV6: new Uint8Array(16),
+  loopbackV4: new Uint8Array(16),
+  loopbackV6: new Uint8Array(16),
   nativeV4: new Uint8Array(16),
   nativeV6: new Uint8Array(16),
   nativeV4Bits: 0,
@@ -1088,8 +1210,9 @@ export const flowTimerZero: FlowTimer = {
   last: 0n,
 }
 
-/** struct fragment, 12 bytes */
+/** struct fragment, 28 bytes */
 export interface Fragment {
+  readonly dst: Uint8Array
   /** the number; network order in memory */
   readonly sport: number
   /** the number; network order in memory */
@@ -1101,34 +1224,38 @@ export interface Fragment {
 
 /** Bytes from the start, for readers of single fields. */
 export const fragmentOffsets = {
-  sport: 0,
-  dport: 2,
-  seen: 4,
-  proto: 8,
-  flags: 9,
+  dst: 0,
+  sport: 16,
+  dport: 18,
+  seen: 20,
+  proto: 24,
+  flags: 25,
 } as const
 
 export const fragmentCodec: Codec<Fragment> = {
-  size: 12,
+  size: 28,
   encode(value, view, offset) {
-    view.setUint16(offset + 10, 0)
-    view.setUint16(offset, value.sport)
-    view.setUint16(offset + 2, value.dport)
-    view.setUint32(offset + 4, value.seen, true)
-    view.setUint8(offset + 8, value.proto)
-    view.setUint8(offset + 9, value.flags)
+    view.setUint16(offset + 26, 0)
+    writeBytes(view, offset, 16, value.dst)
+    view.setUint16(offset + 16, value.sport)
+    view.setUint16(offset + 18, value.dport)
+    view.setUint32(offset + 20, value.seen, true)
+    view.setUint8(offset + 24, value.proto)
+    view.setUint8(offset + 25, value.flags)
   },
   decode: (view, offset) => ({
-    sport: view.getUint16(offset),
-    dport: view.getUint16(offset + 2),
-    seen: view.getUint32(offset + 4, true),
-    proto: view.getUint8(offset + 8),
-    flags: view.getUint8(offset + 9),
+    dst: readBytes(view, offset, 16),
+    sport: view.getUint16(offset + 16),
+    dport: view.getUint16(offset + 18),
+    seen: view.getUint32(offset + 20, true),
+    proto: view.getUint8(offset + 24),
+    flags: view.getUint8(offset + 25),
   }),
 }
 
 /** All fields zero: spread it and set what matters. */
 export const fragmentZero: Fragment = {
+  dst: new Uint8Array(16),
   sport: 0,
   dport: 0,
   seen: 0,
@@ -1176,6 +1303,113 @@ export const fragmentKeyZero: FragmentKey = {
   dst: new Uint8Array(16),
   id: 0,
   proto: 0,
+}
+
+/** struct frontend, 32 bytes */
+export interface Frontend {
+  readonly service: number
+  readonly list: number
+  readonly count: number
+  readonly others: number
+  readonly table: number
+  readonly tableSize: number
+  readonly affinityS: number
+  readonly flags: number
+  readonly kind: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const frontendOffsets = {
+  service: 0,
+  list: 4,
+  count: 8,
+  others: 12,
+  table: 16,
+  tableSize: 20,
+  affinityS: 24,
+  flags: 28,
+  kind: 30,
+} as const
+
+export const frontendCodec: Codec<Frontend> = {
+  size: 32,
+  encode(value, view, offset) {
+    view.setUint8(offset + 31, 0)
+    view.setUint32(offset, value.service, true)
+    view.setUint32(offset + 4, value.list, true)
+    view.setUint32(offset + 8, value.count, true)
+    view.setUint32(offset + 12, value.others, true)
+    view.setUint32(offset + 16, value.table, true)
+    view.setUint32(offset + 20, value.tableSize, true)
+    view.setUint32(offset + 24, value.affinityS, true)
+    view.setUint16(offset + 28, value.flags, true)
+    view.setUint8(offset + 30, value.kind)
+  },
+  decode: (view, offset) => ({
+    service: view.getUint32(offset, true),
+    list: view.getUint32(offset + 4, true),
+    count: view.getUint32(offset + 8, true),
+    others: view.getUint32(offset + 12, true),
+    table: view.getUint32(offset + 16, true),
+    tableSize: view.getUint32(offset + 20, true),
+    affinityS: view.getUint32(offset + 24, true),
+    flags: view.getUint16(offset + 28, true),
+    kind: view.getUint8(offset + 30),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const frontendZero: Frontend = {
+  service: 0,
+  list: 0,
+  count: 0,
+  others: 0,
+  table: 0,
+  tableSize: 0,
+  affinityS: 0,
+  flags: 0,
+  kind: 0,
+}
+
+/** struct frontend_key, 20 bytes */
+export interface FrontendKey {
+  readonly addr: Uint8Array
+  /** the number; network order in memory */
+  readonly port: number
+  readonly proto: number
+  readonly scope: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const frontendKeyOffsets = {
+  addr: 0,
+  port: 16,
+  proto: 18,
+  scope: 19,
+} as const
+
+export const frontendKeyCodec: Codec<FrontendKey> = {
+  size: 20,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 16, value.addr)
+    view.setUint16(offset + 16, value.port)
+    view.setUint8(offset + 18, value.proto)
+    view.setUint8(offset + 19, value.scope)
+  },
+  decode: (view, offset) => ({
+    addr: readBytes(view, offset, 16),
+    port: view.getUint16(offset + 16),
+    proto: view.getUint8(offset + 18),
+    scope: view.getUint8(offset + 19),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const frontendKeyZero: FrontendKey = {
+  addr: new Uint8Array(16),
+  port: 0,
+  proto: 0,
+  scope: 0,
 }
 
 /** struct prefix_key, 20 bytes */
@@ -1248,7 +1482,53 @@ export const routeZero: Route = {
   mtu: 0,
 }
 
-/** struct scratch, 1896 bytes */
+/** struct target, 28 bytes */
+export interface Target {
+  readonly addr: Uint8Array
+  /** the number; network order in memory */
+  readonly port: number
+  readonly flags: number
+  readonly service: number
+  readonly backend: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const targetOffsets = {
+  addr: 0,
+  port: 16,
+  flags: 18,
+  service: 20,
+  backend: 24,
+} as const
+
+export const targetCodec: Codec<Target> = {
+  size: 28,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 16, value.addr)
+    view.setUint16(offset + 16, value.port)
+    view.setUint16(offset + 18, value.flags, true)
+    view.setUint32(offset + 20, value.service, true)
+    view.setUint32(offset + 24, value.backend, true)
+  },
+  decode: (view, offset) => ({
+    addr: readBytes(view, offset, 16),
+    port: view.getUint16(offset + 16),
+    flags: view.getUint16(offset + 18, true),
+    service: view.getUint32(offset + 20, true),
+    backend: view.getUint32(offset + 24, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const targetZero: Target = {
+  addr: new Uint8Array(16),
+  port: 0,
+  flags: 0,
+  service: 0,
+  backend: 0,
+}
+
+/** struct scratch, 1928 bytes */
 export interface Scratch {
   readonly forward: Flow
   readonly reverse: Flow
@@ -1257,6 +1537,7 @@ export interface Scratch {
   readonly about: FlowKey
   readonly src: End
   readonly dst: End
+  readonly target: Target
   readonly route: Route
   readonly source: Uint8Array
   readonly quote: Uint8Array
@@ -1271,14 +1552,16 @@ export const scratchOffsets = {
   about: 400,
   src: 440,
   dst: 500,
-  route: 560,
-  source: 600,
-  quote: 616,
+  target: 560,
+  route: 588,
+  source: 628,
+  quote: 644,
 } as const
 
 export const scratchCodec: Codec<Scratch> = {
-  size: 1896,
+  size: 1928,
   encode(value, view, offset) {
+    view.setUint32(offset + 1924, 0)
     flowCodec.encode(value.forward, view, offset)
     flowCodec.encode(value.reverse, view, offset + 160)
     flowKeyCodec.encode(value.forwardKey, view, offset + 320)
@@ -1286,9 +1569,10 @@ export const scratchCodec: Codec<Scratch> = {
     flowKeyCodec.encode(value.about, view, offset + 400)
     endCodec.encode(value.src, view, offset + 440)
     endCodec.encode(value.dst, view, offset + 500)
-    routeCodec.encode(value.route, view, offset + 560)
-    writeBytes(view, offset + 600, 16, value.source)
-    writeBytes(view, offset + 616, 1280, value.quote)
+    targetCodec.encode(value.target, view, offset + 560)
+    routeCodec.encode(value.route, view, offset + 588)
+    writeBytes(view, offset + 628, 16, value.source)
+    writeBytes(view, offset + 644, 1280, value.quote)
   },
   decode: (view, offset) => ({
     forward: flowCodec.decode(view, offset),
@@ -1298,9 +1582,10 @@ export const scratchCodec: Codec<Scratch> = {
     about: flowKeyCodec.decode(view, offset + 400),
     src: endCodec.decode(view, offset + 440),
     dst: endCodec.decode(view, offset + 500),
-    route: routeCodec.decode(view, offset + 560),
-    source: readBytes(view, offset + 600, 16),
-    quote: readBytes(view, offset + 616, 1280),
+    target: targetCodec.decode(view, offset + 560),
+    route: routeCodec.decode(view, offset + 588),
+    source: readBytes(view, offset + 628, 16),
+    quote: readBytes(view, offset + 644, 1280),
   }),
 }
 
@@ -1313,9 +1598,135 @@ export const scratchZero: Scratch = {
   about: flowKeyZero,
   src: endZero,
   dst: endZero,
+  target: targetZero,
   route: routeZero,
   source: new Uint8Array(16),
   quote: new Uint8Array(1280),
+}
+
+/** struct socket_peer, 48 bytes */
+export interface SocketPeer {
+  readonly backend: Uint8Array
+  readonly service: Uint8Array
+  /** the number; network order in memory */
+  readonly backendPort: number
+  /** the number; network order in memory */
+  readonly servicePort: number
+  readonly id: number
+  readonly backendRef: number
+  readonly used: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const socketPeerOffsets = {
+  backend: 0,
+  service: 16,
+  backendPort: 32,
+  servicePort: 34,
+  id: 36,
+  backendRef: 40,
+  used: 44,
+} as const
+
+export const socketPeerCodec: Codec<SocketPeer> = {
+  size: 48,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 16, value.backend)
+    writeBytes(view, offset + 16, 16, value.service)
+    view.setUint16(offset + 32, value.backendPort)
+    view.setUint16(offset + 34, value.servicePort)
+    view.setUint32(offset + 36, value.id, true)
+    view.setUint32(offset + 40, value.backendRef, true)
+    view.setUint32(offset + 44, value.used, true)
+  },
+  decode: (view, offset) => ({
+    backend: readBytes(view, offset, 16),
+    service: readBytes(view, offset + 16, 16),
+    backendPort: view.getUint16(offset + 32),
+    servicePort: view.getUint16(offset + 34),
+    id: view.getUint32(offset + 36, true),
+    backendRef: view.getUint32(offset + 40, true),
+    used: view.getUint32(offset + 44, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const socketPeerZero: SocketPeer = {
+  backend: new Uint8Array(16),
+  service: new Uint8Array(16),
+  backendPort: 0,
+  servicePort: 0,
+  id: 0,
+  backendRef: 0,
+  used: 0,
+}
+
+/** struct socket_peers, 392 bytes */
+export interface SocketPeers {
+  readonly peer: readonly SocketPeer[]
+  readonly connected: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const socketPeersOffsets = {
+  peer: 0,
+  connected: 384,
+} as const
+
+export const socketPeersCodec: Codec<SocketPeers> = {
+  size: 392,
+  encode(value, view, offset) {
+    view.setUint32(offset + 388, 0)
+    for (let i = 0; i < 8; i++) {
+      socketPeerCodec.encode(value.peer[i]!, view, offset + i * 48)
+    }
+    view.setUint32(offset + 384, value.connected, true)
+  },
+  decode: (view, offset) => ({
+    peer: Array.from({length: 8}, (_, i) => socketPeerCodec.decode(view, offset + i * 48)),
+    connected: view.getUint32(offset + 384, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const socketPeersZero: SocketPeers = {
+  peer: Array.from({length: 8}, () => socketPeerZero),
+  connected: 0,
+}
+
+/** struct source_range_key, 24 bytes */
+export interface SourceRangeKey {
+  readonly bits: number
+  readonly service: number
+  readonly addr: Uint8Array
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const sourceRangeKeyOffsets = {
+  bits: 0,
+  service: 4,
+  addr: 8,
+} as const
+
+export const sourceRangeKeyCodec: Codec<SourceRangeKey> = {
+  size: 24,
+  encode(value, view, offset) {
+    view.setUint32(offset, value.bits, true)
+    view.setUint32(offset + 4, value.service, true)
+    writeBytes(view, offset + 8, 16, value.addr)
+  },
+  decode: (view, offset) => ({
+    bits: view.getUint32(offset, true),
+    service: view.getUint32(offset + 4, true),
+    addr: readBytes(view, offset + 8, 16),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const sourceRangeKeyZero: SourceRangeKey = {
+  bits: 0,
+  service: 0,
+  addr: new Uint8Array(16),
 }
 
 /** struct test_record, 40 bytes */

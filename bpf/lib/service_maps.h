@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps of services. All are configuration but affinity: one generation's own, filled before its programs run. */
+#ifndef LIB_SERVICE_MAPS_H
+#define LIB_SERVICE_MAPS_H
+
+#include "bpf.h"
+#include "../abi/service.h"
+
+/* Where clients connect to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FRONTENDS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct frontend_key);
+	__type(value, struct frontend);
+} cilium_lb SEC(".maps");
+
+/* Lists of backends, one after the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SERVICE_LIST_MAX);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__type(value, __u32);
+} cilium_lb_lists SEC(".maps");
+
+/* Who answers, by index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BACKENDS_MAX);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__type(value, struct backend);
+} cilium_backends SEC(".maps");
+
+#endif

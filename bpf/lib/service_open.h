@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Services on the packet path: where a new flow's packets really go. What is decided here stands in the flow's pair of
+ * entries from then on, whatever becomes of the service. */
+#ifndef LIB_SERVICE_OPEN_H
+#define LIB_SERVICE_OPEN_H
+
+#include "address.h"
+#include "scratch.h"
+#include "service.h"
+
+/* Until a service says otherwise a packet goes where it says. */
+static __always_inline void target_init(struct target *target, const struct pkt *p)
+{
+	memset(target, 0, sizeof(*target));
+	target->addr = p->key.dst;
+	target->port = p->key.dport;
+}
+
+/* Replaces the target of a packet to a service by a backend's. Returns SERVICE_NONE, SERVICE_FOUND or a negative
+ * reason: DROP_SERVICE_BACKEND_NOT_FOUND is for an answer, when the sender is one that we answer.
+ * Rules: 1 a frontend for address, port and protocol counts, whoever else has the address; 2 an address that has a row
+ * of its own (a pod, a node) is theirs; 3 any other port and protocol of a service address is nobody's.
+ * @param inside a pod or the node asks */
+__separate int service_target(struct pkt *p, bool inside)
+{
+	const struct frontend *frontend;
+	const struct backend *backend;
+	struct scratch *s = scratch();
+	struct frontend_key key = {};
+	backend_ref ref = 0;
+
+	if (!p || !s)
+		return -DROP_INVALID_TC_BUFFER;
+	key.addr = p->key.dst;
+	key.port = p->key.dport;
+	key.proto = p->key.proto;
+	frontend = frontend_find(&key, inside);
+	if (likely(!frontend)) {
+		if (address_exact(&p->key.dst) || !service_owns(&p->key.dst))
+			return SERVICE_NONE;
+		return -DROP_NO_SERVICE_PORT;
+	}
+	s->target.service = frontend->service;
+	backend = service_pick(frontend, &ref);
+	if (!backend)
+		return frontend->flags & FRONTEND_DROP ? -DROP_NO_LOCAL_BACKEND
+						       : -DROP_SERVICE_BACKEND_NOT_FOUND;
+	s->target.addr = backend->addr;
+	s->target.port = backend->port;
+	s->target.backend = ref;
+	s->target.flags = TARGET_SERVICE;
+	return SERVICE_FOUND;
+}
+
+/* The source that a pod's packet to itself gets, so that the answer comes back to us. */
+static __always_inline struct addr loopback_address(const struct pkt *p)
+{
+	return addr_load(pkt_is_v6(p) ? &cfg.loopback_v6 : &cfg.loopback_v4);
+}
+
+#endif

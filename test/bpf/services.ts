@@ -1,0 +1,77 @@
+/** Services of a node for packet tests: rows written straight into the maps, lists one after the other. */
+import {frontendFlags, frontendKind} from '../../src/datapath/gen/enums.ts'
+import {ciliumBackends, ciliumLb, ciliumLbLists} from '../../src/datapath/gen/maps.ts'
+import {backendZero, type Frontend, frontendZero} from '../../src/datapath/gen/types.ts'
+import {BpfMap} from '../../src/kernel/bpf/map.ts'
+import type {BpfNode} from './node.ts'
+import {parseEnd, protocols} from './support/packet.ts'
+
+export interface ServiceOptions extends Partial<Frontend> {
+  readonly protocol?: keyof typeof protocols
+  readonly scope?: number
+}
+
+export class NodeServices {
+  readonly frontends: BpfMap<
+    Parameters<(typeof ciliumLb)['key']['encode']>[0],
+    ReturnType<(typeof ciliumLb)['value']['decode']>
+  >
+  readonly #lists: BpfMap<number, number>
+  readonly #backends: BpfMap<number, ReturnType<(typeof ciliumBackends)['value']['decode']>>
+  #next = 1
+  #place = 0
+  #service = 0
+
+  constructor(node: BpfNode) {
+    this.frontends = new BpfMap(node.fd('cilium_lb'), ciliumLb)
+    this.#lists = new BpfMap(node.fd('cilium_lb_lists'), ciliumLbLists)
+    this.#backends = new BpfMap(node.fd('cilium_backends'), ciliumBackends)
+  }
+
+  /** No services. */
+  reset(): void {
+    this.frontends.clear()
+    for (let index = 0; index < this.#next; index++) this.#backends.put(index, backendZero)
+    this.#next = 1
+    this.#place = 0
+    this.#service = 0
+  }
+
+  /**
+   * A service at `end`; its address owns every other port. @returns references of its backends
+   */
+  add(end: string, backends: readonly string[], options: ServiceOptions = {}): number[] {
+    const {protocol = 'tcp', scope = 0, ...more} = options
+    const {ip, port} = parseEnd(end)
+    const refs = backends.map((text) => this.#backend(text, protocols[protocol]))
+    const list = this.#place
+    for (const ref of refs) this.#lists.put(this.#place++, ref)
+    const key = {addr: ip.toMappedBytes(), port, proto: protocols[protocol], scope}
+    const kind = frontendKind.FRONTEND_CLUSTER_IP
+    const row = {...frontendZero, service: ++this.#service, list, count: refs.length, kind, ...more}
+    this.frontends.put(key, row)
+    if (kind === row.kind)
+      this.frontends.put(
+        {...key, port: 0, proto: 0, scope: 0},
+        {...frontendZero, flags: frontendFlags.FRONTEND_ADDRESS},
+      )
+    return refs
+  }
+
+  /** Takes a backend away, as when its pod is gone. */
+  removeBackend(ref: number): void {
+    const index = ref & 0xffff
+    this.#backends.put(index, {...this.#backends.get(index)!, state: 0})
+  }
+
+  close(): void {
+    for (const map of [this.frontends, this.#lists, this.#backends]) map.close()
+  }
+
+  #backend(text: string, proto: number): number {
+    const {ip, port} = parseEnd(text)
+    const index = this.#next++
+    this.#backends.put(index, {...backendZero, addr: ip.toMappedBytes(), port, proto, state: 1, generation: 1})
+    return index | (1 << 16)
+  }
+}
