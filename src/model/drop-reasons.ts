@@ -153,6 +153,8 @@ const table: readonly (readonly [number, string, string, string | undefined])[] 
   [210, 'STALE_ENDPOINT', 'Stale endpoint', undefined],
   [211, 'UNKNOWN_ADDRESS', 'Unknown address', undefined],
   [212, 'NO_MASQUERADE_ADDRESS', 'No masquerade address', undefined],
+  [213, 'NO_SERVICE_PORT', 'No such port or protocol on the service address', undefined],
+  [214, 'NO_LOCAL_BACKEND', 'No backend of the service on this node', undefined],
 ]
 
 /** All drop reasons, by code. */
