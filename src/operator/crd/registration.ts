@@ -1,6 +1,6 @@
 import type {KubeClient} from '../../k8s/client.ts'
 import {k8sErrors} from '../../k8s/errors.ts'
-import {objects} from '../../k8s/objects.ts'
+import {type Objects, objects} from '../../k8s/objects.ts'
 import {type KubeObject, resources} from '../../k8s/resources.ts'
 import {type Clock, sleep} from '../../runtime/clock.ts'
 import {fail, hasCode} from '../../runtime/errors.ts'
@@ -44,17 +44,8 @@ export async function registerDefinitions(options: RegistrationOptions, signal: 
   const api = objects<StoredDefinition>(options.client, resources.customResourceDefinitions)
 
   if (options.create) {
-    for (const definition of definitions) {
-      const {name} = definition.metadata
-      const found = await api.find({name}, {signal})
-      if (found === undefined) {
-        const created = await unlessThere(api.create(definition as never, {signal}))
-        if (created !== undefined) log.info('definition created', {name}, {per: name})
-        continue
-      }
-      await api.modify({name}, (stored) => updatedDefinition(stored, definition), {signal})
-      if (updatedDefinition(found, definition) !== undefined) log.info('definition updated', {name}, {per: name})
-    }
+    const written = await Promise.allSettled(definitions.map((definition) => write(api, definition, log, signal)))
+    for (const one of written) if (one.status === 'rejected') throw one.reason
   }
 
   const until = options.clock.monotonic() + options.timeoutMs
@@ -65,6 +56,23 @@ export async function registerDefinitions(options: RegistrationOptions, signal: 
       if (options.clock.monotonic() > until) fail(CRD_NOT_ESTABLISHED, {name: metadata.name, detail: problem})
       await sleep(options.clock, 250, signal)
     }
+  }
+}
+
+async function write(
+  api: Objects<StoredDefinition>,
+  definition: CustomResourceDefinition,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const {name} = definition.metadata
+  const found = await api.find({name}, {signal})
+  if (found === undefined) {
+    const created = await unlessThere(api.create(definition as never, {signal}))
+    if (created !== undefined) log.info('definition created', {name}, {per: name})
+  } else if (updatedDefinition(found, definition) !== undefined) {
+    await api.modify({name}, (stored) => updatedDefinition(stored, definition), {signal})
+    log.info('definition updated', {name}, {per: name})
   }
 }
 
