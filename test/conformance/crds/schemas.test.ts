@@ -131,7 +131,7 @@ function definitionPath(kind: Kind): string {
 }
 
 async function established(kind: Kind): Promise<void> {
-  const soon = {timeout: 20_000, interval: 100}
+  const soon = {timeout: 60_000, interval: 100}
   await vi.waitFor(async () => {
     const {body} = await api.call('GET', definitionPath(kind))
     expect(body.status.conditions).toContainEqual(expect.objectContaining({type: 'Established', status: 'True'}))

@@ -4,7 +4,7 @@ import {schemaVersionLabel} from '../../../src/operator/crd/kind.ts'
 import {type KubernetesApi, startKubernetesApi} from '../../support/kubernetes-api.ts'
 import {type OperatorProcess, startOperator, stopOperators} from './operator-process.ts'
 
-const soon = {timeout: 20_000, interval: 100}
+const soon = {timeout: 60_000, interval: 100}
 const ciliumApi = '/apis/cilium.io/v2'
 const leasePath = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/cilium-operator-resource-lock'
 
@@ -320,7 +320,7 @@ describe('election', () => {
 
     expect(await first.stop()).toBe(0)
 
-    await vi.waitFor(() => expect(second.log()).toContain('msg=leading'), {timeout: 5000, interval: 50})
+    await vi.waitFor(() => expect(second.log()).toContain('msg=leading'), {timeout: 30_000, interval: 50})
   })
 })
 
