@@ -1,6 +1,7 @@
 /** WebSocket streams into pods, over the stock client's handler. Only its small modules are imported. */
 
 import {CiliumError, fail} from '../runtime/errors.ts'
+import {ApiError} from './api-error.ts'
 import type {KubeClient} from './client.ts'
 import {k8sErrors} from './errors.ts'
 import {connectionError} from './transport.ts'
@@ -82,14 +83,17 @@ async function explain(client: KubeClient, path: string, target: string, thrown:
   const message = error instanceof Error ? error.message : String((thrown as {message?: string}).message ?? thrown)
   const status = /server response: (\d+)/.exec(message)?.[1]
   if (status === undefined) throw connectionError(client.server.origin, error)
-  if (status === '403' || status === '404' || status === '401') {
-    const url = new URL(path, 'http://x')
-    await client.text({
-      path: url.pathname,
-      query: Object.fromEntries(url.searchParams),
-      what: `open a stream to ${target}`,
-      timeoutMs: 10_000,
-    })
+  const url = new URL(path, 'http://x')
+  const query: Record<string, string[]> = {}
+  for (const name of url.searchParams.keys()) query[name] = url.searchParams.getAll(name)
+  const answer = await client
+    .text({path: url.pathname, query, what: `open a stream to ${target}`, timeoutMs: 10_000})
+    .catch((refusal: unknown) => refusal)
+  if (answer instanceof ApiError && answer.httpStatus === Number(status)) {
+    if ([401, 403, 404].includes(answer.httpStatus)) throw answer
+    // 400 is also what a plain request gets for being plain
+    const detail = String(answer.fields['detail'])
+    if (!/upgrade/i.test(detail)) return fail(k8sErrors.K8S_STREAM_FAILED, {target, detail}, {cause: error})
   }
   return fail(k8sErrors.K8S_STREAM_FAILED, {target, detail: message}, {cause: error})
 }

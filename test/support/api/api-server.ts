@@ -113,6 +113,7 @@ export class ApiServer {
   private forbidden: (verb: string, resource: Resource, namespace: string | undefined) => boolean = () => false
   private server: http.Server | http2.Http2SecureServer | undefined
   private port = 0
+  private streamRefusal = 404
   private snapshotCount = 0
 
   constructor(options: ApiServerOptions = {}) {
@@ -152,7 +153,7 @@ export class ApiServer {
     server.on('upgrade', (request: http.IncomingMessage, socket: Socket) => {
       const {pathname, searchParams} = new URL(request.url ?? '/', 'http://x')
       const serve = this.streams.get(pathname)
-      if (serve === undefined) socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n')
+      if (serve === undefined) socket.end(`HTTP/1.1 ${this.streamRefusal} No\r\ncontent-length: 0\r\n\r\n`)
       else serve(new ServerSocket(request, socket), searchParams)
     })
     this.server = server
@@ -224,6 +225,11 @@ export class ApiServer {
     return () => {
       fault.left = 0
     }
+  }
+
+  /** The status that streams get which nobody serves, 404 unless changed. */
+  refuseStreams(status: number): void {
+    this.streamRefusal = status
   }
 
   /** What 403 answers. */

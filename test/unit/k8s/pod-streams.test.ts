@@ -153,6 +153,27 @@ describe('exec', () => {
     expect([error.code, error.message]).toEqual(['K8S_NOT_FOUND', expect.stringContaining('pods "nobody" not found')])
   })
 
+  test('a container that is not there is told in the words of the server', async () => {
+    server.refuseStreams(400)
+    server.inject(
+      {path: /exec/},
+      {status: 400, reason: 'BadRequest', message: 'container zzz is not valid for pod web'},
+    )
+    const error = await failure(execOutput(client, {...web, container: 'zzz', command: ['a', 'b']}))
+    expect([error.code, error.message]).toEqual([
+      'K8S_STREAM_FAILED',
+      expect.stringContaining('container zzz is not valid'),
+    ])
+    expect(server.requests.at(-1)?.query.getAll('command')).toEqual(['a', 'b'])
+  })
+
+  test('a handshake that fails for no reason given shows its number', async () => {
+    server.refuseStreams(500)
+    server.inject({path: /exec/}, {status: 400, reason: 'BadRequest', message: 'Upgrade request required'})
+    const error = await failure(execOutput(client, {...web, command: ['x']}))
+    expect([error.code, error.message]).toEqual(['K8S_STREAM_FAILED', expect.stringContaining('500')])
+  })
+
   test('a server that cannot be reached is "unreachable"', async () => {
     await server.stop()
     expect((await failure(execOutput(client, {...web, command: ['x']}))).code).toBe('K8S_UNREACHABLE')
