@@ -6,7 +6,7 @@ import {spawn} from 'node:child_process'
 import {existsSync, readdirSync} from 'node:fs'
 import nodeModule from 'node:module'
 import {join} from 'node:path'
-import {fileURLToPath, pathToFileURL} from 'node:url'
+import {fileURLToPath} from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const neededMajor = 24
@@ -15,8 +15,8 @@ const neededMajor = 24
 export async function start(program) {
   if (Number(process.versions.node.split('.')[0]) < neededMajor) return startUnderNewerNode()
   nodeModule.enableCompileCache?.()
-  const {runProgram} = await import(pathToFileURL(join(root, 'src/cli/program.ts')).href)
-  const {sourceTree} = await import(pathToFileURL(join(root, 'src/cli/source-tree.ts')).href)
+  const {runProgram} = await import('../src/cli/program.ts')
+  const {sourceTree} = await import('../src/cli/source-tree.ts')
   await runProgram(program, sourceTree(root))
 }
 

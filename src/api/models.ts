@@ -106,11 +106,6 @@ export interface ClusterNodeStatus {
   readonly self?: string | undefined
 }
 
-export interface NodeID {
-  readonly id: number
-  readonly ips: readonly string[]
-}
-
 export interface IPAMStatus {
   readonly allocations?: AllocationMap | undefined
   readonly ipv4: readonly string[] | null
@@ -610,46 +605,6 @@ export interface LabelConfigurationStatus {
 
 export type Labels = readonly string[]
 
-export interface EndpointChangeRequest {
-  readonly addressing?: AddressPair | undefined
-  readonly 'container-id'?: string | undefined
-  readonly 'container-interface-name'?: string | undefined
-  readonly 'container-netns-path'?: string | undefined
-  readonly 'datapath-configuration'?: EndpointDatapathConfiguration | undefined
-  readonly 'datapath-map-id'?: number | undefined
-  readonly 'host-mac'?: string | undefined
-  readonly id?: number | undefined
-  readonly 'interface-index'?: number | undefined
-  readonly 'interface-name'?: string | undefined
-  readonly 'is-secondary-interface'?: boolean | undefined
-  readonly 'k8s-namespace'?: string | undefined
-  readonly 'k8s-pod-name'?: string | undefined
-  readonly 'k8s-uid'?: string | undefined
-  readonly labels?: Labels | undefined
-  readonly mac?: string | undefined
-  readonly 'netns-cookie'?: string | undefined
-  readonly 'parent-interface-index'?: number | undefined
-  readonly pid?: number | undefined
-  readonly 'policy-enabled'?: boolean | undefined
-  readonly properties?: Readonly<Record<string, unknown>> | undefined
-  readonly state: EndpointState
-  readonly 'sync-build-endpoint'?: boolean | undefined
-}
-
-export interface EndpointDatapathConfiguration {
-  readonly 'disable-sip-verification'?: boolean | undefined
-  readonly 'external-ipam'?: boolean | undefined
-  readonly 'install-endpoint-route'?: boolean | undefined
-  readonly 'require-arp-passthrough'?: boolean | undefined
-  readonly 'require-egress-prog'?: boolean | undefined
-  /** absent, true and false differ */
-  readonly 'require-routing'?: boolean | null | undefined
-}
-
-export interface EndpointBatchDeleteRequest {
-  readonly 'container-id'?: string | undefined
-}
-
 // identities, policy, names ---------------------------------------------------------------------------
 
 export interface Identity {
@@ -680,45 +635,6 @@ export interface IPListEntryMetadata {
 export interface Policy {
   readonly policy?: string | undefined
   readonly revision?: number | undefined
-}
-
-export type SelectorCache = readonly SelectorIdentityMapping[]
-
-export interface SelectorIdentityMapping {
-  readonly identities: readonly number[] | null
-  readonly labels?: LabelArrayList | undefined
-  readonly selector?: string | undefined
-  readonly users?: number | undefined
-}
-
-export type LabelArrayList = readonly LabelArray[]
-
-export type LabelArray = readonly Label[]
-
-export interface Label {
-  readonly key?: string | undefined
-  readonly source?: string | undefined
-  readonly value?: string | undefined
-}
-
-export interface DNSLookup {
-  readonly 'endpoint-id'?: number | undefined
-  readonly 'expiration-time'?: Timestamp | undefined
-  readonly fqdn?: string | undefined
-  readonly ips: readonly string[] | null
-  readonly 'lookup-time'?: Timestamp | undefined
-  readonly source?: string | undefined
-  readonly ttl?: number | undefined
-}
-
-export interface NameManager {
-  readonly DNSPollNames: readonly string[] | null
-  readonly FQDNPolicySelectors: readonly SelectorEntry[] | null
-}
-
-export interface SelectorEntry {
-  readonly regexString?: string | undefined
-  readonly selectorString?: string | undefined
 }
 
 // services, addresses, maps ---------------------------------------------------------------------------
@@ -771,23 +687,6 @@ export interface BackendAddress {
   readonly zone?: string | undefined
 }
 
-export interface IPAMResponse {
-  readonly address: AddressPair
-  readonly 'host-addressing': NodeAddressing
-  readonly ipv4?: IPAMAddressResponse | undefined
-  readonly ipv6?: IPAMAddressResponse | undefined
-}
-
-export interface IPAMAddressResponse {
-  readonly cidrs: readonly string[] | null
-  readonly 'expiration-uuid'?: string | undefined
-  readonly gateway?: string | undefined
-  readonly 'interface-number'?: string | undefined
-  readonly ip?: string | undefined
-  readonly 'master-mac'?: string | undefined
-  readonly 'skip-masquerade'?: boolean | undefined
-}
-
 export interface BPFMapList {
   readonly maps: readonly BPFMap[] | null
 }
@@ -801,15 +700,6 @@ export interface BPFMapEntry {
   readonly 'desired-action'?: 'ok' | 'insert' | 'delete' | undefined
   readonly key?: string | undefined
   readonly 'last-error'?: string | undefined
-  readonly value?: string | undefined
-}
-
-export interface MapEvent {
-  readonly action?: 'update' | 'delete' | undefined
-  readonly 'desired-action'?: 'ok' | 'insert' | 'delete' | undefined
-  readonly key?: string | undefined
-  readonly 'last-error'?: string | undefined
-  readonly timestamp?: Timestamp | undefined
   readonly value?: string | undefined
 }
 
@@ -891,18 +781,6 @@ export interface Metric {
 }
 
 // node health -----------------------------------------------------------------------------------------
-
-export interface HealthResponse {
-  readonly cilium?: StatusResponse | undefined
-  readonly 'system-load'?: LoadResponse | undefined
-  readonly uptime?: string | undefined
-}
-
-export interface LoadResponse {
-  readonly last1min?: string | undefined
-  readonly last5min?: string | undefined
-  readonly last15min?: string | undefined
-}
 
 export interface HealthStatusResponse {
   readonly local?: SelfStatus | undefined
