@@ -63,6 +63,8 @@ export interface ConnectionsOptions {
 
 /** How many device indexes are tried when others hold ours. */
 const slotTries = 32
+/** How long the API server may be behind the runtime, ms. */
+const announcementMs = 5_000
 /** How long a pod's identity may take, ms: then the runtime tries again. */
 const identityMs = 15_000
 const closedSets = {ingress: 0, egress: 0}
@@ -91,6 +93,7 @@ export class Connections {
       const netns = openNamespace(call.netns)
       try {
         const inode = netnsIdentity(netns)
+        await this.whenKnown(call, signal)
         for (const row of tables.endpoints.by('netns', call.netns)) {
           // a new sandbox at the path of one that is gone
           if (row.netnsInode !== inode) await this.disconnect(row)
@@ -162,6 +165,27 @@ export class Connections {
     return this.inTurn(row.containerId, () => this.disconnect(row))
   }
 
+  /**
+   * Until the pod is announced, or was known before a reboot: nothing is made for a pod that may not exist.
+   *
+   * @throws POD_UNKNOWN, CNI_ENVIRONMENT_INVALID
+   */
+  private async whenKnown({pod}: CniCall, signal: AbortSignal): Promise<void> {
+    if (pod.name === '') fail(codes.CNI_ENVIRONMENT_INVALID, {detail: 'CNI_ARGS has no K8S_POD_NAME'})
+    const {tables, former} = this.options
+    const name = `${pod.namespace}/${pod.name}`
+    const known = () => {
+      const found = tables.pods.get(name)
+      const sameUid = pod.uid === '' || found?.uid === pod.uid
+      return (found !== undefined && sameUid) || (!tables.pods.synced && former.has(pod.namespace, pod.name, pod.uid))
+    }
+    try {
+      await tables.pods.until(known, {signal, timeoutMs: announcementMs, what: `pod ${name}`})
+    } catch (thrown) {
+      throw new CiliumError(codes.POD_UNKNOWN, {pod: name}, {cause: thrown})
+    }
+  }
+
   private async connect(call: CniCall, netns: number, inode: string, signal: AbortSignal): Promise<EndpointRow> {
     const {tables, pools, slots, former, records, clock} = this.options
     const owner = call.pod.name === '' ? `container/${call.containerId}` : `${call.pod.namespace}/${call.pod.name}`
@@ -200,7 +224,8 @@ export class Connections {
         createdAt: clock.now(),
         labels: before?.labels,
         allLabels: before?.allLabels,
-        identity: undefined,
+        // what holds while the API server is away; otherwise it is looked up
+        identity: tables.pods.synced ? undefined : before?.identity,
         log: [],
       }
       undo.push(() => this.close(row))
@@ -291,9 +316,6 @@ export class Connections {
     if (status?.state === 'error') {
       return new CiliumError(codes.ENDPOINT_DEVICE_FAILED, {pod, node: '', detail: `${status.code} ${status.message}`})
     }
-    const known = tables.pods.get(pod)
-    if (known === undefined || (row.podUid !== '' && known.uid !== row.podUid))
-      return new CiliumError(codes.POD_UNKNOWN, {pod}, {cause: thrown})
     const detail = tables.endpoints.get(String(row.id))?.log.findLast((entry) => !entry.ok)?.message
     return new CiliumError(
       codes.IDENTITY_UNAVAILABLE,

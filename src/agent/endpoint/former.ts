@@ -19,11 +19,13 @@ export class FormerEndpoints {
 
   /** The former endpoint of this pod, once. A pod of the same name with another uid is another pod: it gets nothing. */
   take(namespace: string, pod: string, uid: string): EndpointRow | undefined {
-    const key = keyOf(namespace, pod)
-    const row = this.byPod.get(key)
-    if (row === undefined || (uid !== '' && row.podUid !== '' && row.podUid !== uid)) return undefined
-    this.byPod.delete(key)
+    const row = this.find(namespace, pod, uid)
+    if (row !== undefined) this.byPod.delete(keyOf(namespace, pod))
     return row
+  }
+
+  has(namespace: string, pod: string, uid: string): boolean {
+    return this.find(namespace, pod, uid) !== undefined
   }
 
   /** Those that `wanted` no longer wants, taken out. */
@@ -35,6 +37,11 @@ export class FormerEndpoints {
 
   get size(): number {
     return this.byPod.size
+  }
+
+  private find(namespace: string, pod: string, uid: string): EndpointRow | undefined {
+    const row = this.byPod.get(keyOf(namespace, pod))
+    return row !== undefined && (uid === '' || row.podUid === '' || row.podUid === uid) ? row : undefined
   }
 }
 

@@ -1,17 +1,33 @@
 /** The real agent process on a node of its own: real programs, maps, devices and CNI shim; Kubernetes in memory. */
-import {afterEach, beforeEach, expect, test} from 'vitest'
-
-import {AgentNode} from '../../support/agent/agent-node.ts'
+import {existsSync, readdirSync} from 'node:fs'
+import {createServer, type Server} from 'node:http'
+import {join} from 'node:path'
+import {execa} from 'execa'
+import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import {openEndpoints, pinnedMaps} from '../../../src/datapath/maps/open.ts'
+import {
+  type CiliumEndpoint,
+  type CiliumIdentity,
+  type KubeObject,
+  type Pod,
+  resources,
+} from '../../../src/k8s/resources.ts'
+import {AgentNode, type AgentNodeOptions} from '../../support/agent/agent-node.ts'
 import {PodProcess} from '../../support/agent/pod-process.ts'
 import {ApiServer} from '../../support/api/api-server.ts'
+import {eventually} from '../../support/eventually.ts'
 
 let api: ApiServer
 let node: AgentNode
 const processes: PodProcess[] = []
 
+async function makeNode(options: Partial<AgentNodeOptions> = {}): Promise<AgentNode> {
+  node = await AgentNode.create({api, number: 71, ...options})
+  return node
+}
+
 beforeEach(async () => {
   api = await new ApiServer().start()
-  node = await AgentNode.create({api, number: 71})
 })
 afterEach(async () => {
   for (const one of processes.splice(0)) await one.end()
@@ -25,15 +41,357 @@ function processIn(netns: string): PodProcess {
   return made
 }
 
-test('two pods on a node talk over both families, TCP and UDP', async () => {
+/** The local API of the agent. */
+// biome-ignore lint/suspicious/noExplicitAny: models of many shapes
+async function ask(path: string): Promise<any> {
+  const {stdout} = await execa('curl', [
+    '-sf',
+    '--unix-socket',
+    join(node.folder, 'run/cilium.sock'),
+    `http://l/v1${path}`,
+  ])
+  return JSON.parse(stdout)
+}
+
+function endpointRows(): {slot: number; generation: number; ifindex: number}[] {
+  using map = openEndpoints(pinnedMaps(join(node.folder, 'bpf/cilium')))
+  return [...map.entries()]
+    .map(([slot, {generation, ifindex}]) => ({slot, generation, ifindex}))
+    .filter(({ifindex}) => ifindex !== 0)
+}
+
+const podDevices = () => node.links().filter(({name}) => /^lxc[0-9a-f]{12}$/.test(name))
+
+describe('pods of one node', () => {
+  test('talk over both families, TCP and UDP, and with their node', async () => {
+    await makeNode()
+    await node.start()
+    const a = await node.addPod('a')
+    const b = await node.addPod('b')
+    const [client, server, host] = [processIn(a.netns), processIn(b.netns), processIn(node.netns)]
+    await server.serve()
+    await host.serve(9090)
+
+    expect(await client.tcp(b.ipv4, 'hello')).toBe('hello')
+    expect(await client.tcp(b.ipv6, 'hello six')).toBe('hello six')
+    expect(await client.udp(b.ipv4, 'who')).toBe(`::ffff:${a.ipv4}`)
+    expect(await client.udp(b.ipv6, 'who')).toBe(a.ipv6)
+    for (const [ip, router] of [
+      [b.ipv4, node.addresses[0]],
+      [b.ipv6, node.addresses[1]],
+    ] as const) {
+      expect(await host.tcp(ip, 'from the node')).toBe('from the node')
+      expect(await client.tcp(router, 'to the node', 9090)).toBe('to the node')
+    }
+  })
+
+  test('reach the outside with the address of their node', async () => {
+    await makeNode()
+    await node.start()
+    const a = await node.addPod('a')
+    const seen: string[] = []
+    const outside: Server = createServer((request, response) => {
+      seen.push(request.socket.remoteAddress ?? '')
+      response.end('ok')
+    })
+    await new Promise<void>((resolve) => outside.listen(9191, '::', resolve))
+    try {
+      for (const url of ['http://192.168.71.1:9191/', 'http://[fd00:192:168:71::1]:9191/']) {
+        const {stdout} = await execa('nsenter', [`--net=${a.netns}`, 'curl', '-sf', '-m', '5', url])
+        expect(stdout).toBe('ok')
+      }
+      expect(seen).toEqual([`::ffff:${node.addresses[0]}`, node.addresses[1]])
+    } finally {
+      outside.close()
+    }
+  })
+
+  test('are gone without a trace after DEL, and DEL again is fine', async () => {
+    await makeNode()
+    await node.start()
+    await node.addPod('keep')
+    const before = {pins: node.pins(), links: node.links().length, rows: endpointRows()}
+
+    for (let i = 0; i < 5; i++) await node.addPod(`gone${i}`)
+    expect(podDevices()).toHaveLength(6)
+    for (let i = 0; i < 5; i++) {
+      expect((await node.deletePod(`gone${i}`)).exitCode).toBe(0)
+      expect((await node.cni('DEL', `gone${i}`)).exitCode).toBe(0)
+    }
+
+    expect(node.links().length).toBe(before.links)
+    expect(node.pins()).toEqual(before.pins)
+    expect(endpointRows()).toEqual(before.rows)
+    expect(readdirSync(join(node.folder, 'lib/endpoints'))).toHaveLength(1)
+    await eventually(() => api.all(resources.ciliumEndpoints).length === 1)
+    const ips = (await ask('/ip')).filter((one: {metadata: {name?: string}}) => one.metadata.name !== undefined)
+    expect(ips).toHaveLength(2)
+  })
+})
+
+describe('a restart', () => {
+  test('after SIGKILL at any moment cuts no connection, and new pods work', async () => {
+    await makeNode()
+    await node.start()
+    const a = await node.addPod('a')
+    const b = await node.addPod('b')
+    const [client, server] = [processIn(a.netns), processIn(b.netns)]
+    await server.serve()
+    await client.startStream(b.ipv4)
+    const before = {
+      pins: node.pins(),
+      rows: endpointRows(),
+      links: node.links().map(({name, ifindex}) => [name, ifindex]),
+    }
+
+    // in the middle of a start, in the middle of a write, and at rest
+    for (const waitMs of [0, 300, 700, 1200]) {
+      await node.stop('SIGKILL')
+      await node.start({wait: false})
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+    await node.stop('SIGKILL')
+    await node.start()
+
+    const later = (await client.streamReport()).received
+    await eventually(async () => (await client.streamReport()).received > later + 50)
+    const report = await client.streamReport()
+    expect(report.broken).toBeUndefined()
+    expect(report.out).toBe(0)
+    expect(report.sent - report.received).toBeLessThan(100)
+    expect(node.pins().filter((pin) => !pin.startsWith('links'))).toEqual(
+      before.pins.filter((pin) => !pin.startsWith('links')),
+    )
+    const own = new Set(podDevices().map(({ifindex}) => ifindex))
+    expect(endpointRows().filter(({ifindex}) => own.has(ifindex))).toEqual(
+      before.rows.filter(({ifindex}) => own.has(ifindex)),
+    )
+    expect(
+      podDevices()
+        .map(({name}) => name)
+        .sort(),
+    ).toEqual(
+      before.links
+        .map(([name]) => name)
+        .filter((name) => /^lxc[0-9a-f]{12}$/.test(String(name)))
+        .sort(),
+    )
+    const c = await node.addPod('c')
+    expect(await processIn(c.netns).tcp(b.ipv4, 'new')).toBe('new')
+  })
+
+  test('without the API server goes on from the disk', async () => {
+    await makeNode()
+    await node.start()
+    const a = await node.addPod('a')
+    const b = await node.addPod('b')
+    const [client, server] = [processIn(a.netns), processIn(b.netns)]
+    await server.serve()
+    await node.stop('SIGKILL')
+    await node.cutApi(true)
+
+    await node.start()
+
+    expect(await client.tcp(b.ipv6, 'still')).toBe('still')
+    expect(
+      (await ask('/endpoint')).filter((one: {status: {state: string}}) => one.status.state === 'ready'),
+    ).toHaveLength(3)
+    expect((await ask('/healthz')).kubernetes.state).toBe('Failure')
+    expect((await node.deletePod('a')).exitCode).toBe(0)
+    await node.cutApi(false)
+    const c = await node.addPod('c')
+    expect(await processIn(c.netns).tcp(b.ipv4, 'new')).toBe('new')
+  })
+
+  test('after which the namespaces are gone (a reboot) gives pods their addresses again, also without the API server', async () => {
+    await makeNode()
+    await node.start()
+    const before = await node.addPod('a')
+    const other = await node.addPod('b')
+    await node.stop('SIGKILL')
+    await node.cutApi(true)
+    for (const name of ['a', 'b']) node.dropNetns(name)
+    await node.start()
+    expect(podDevices()).toHaveLength(0)
+
+    const b = await node.addSandbox('b')
+    const a = await node.addSandbox('a')
+
+    expect([a.ipv4, a.ipv6, b.ipv4, b.ipv6]).toEqual([before.ipv4, before.ipv6, other.ipv4, other.ipv6])
+    await processIn(b.netns).serve()
+    expect(await processIn(a.netns).tcp(b.ipv4, 'again')).toBe('again')
+  })
+})
+
+describe('when something is missing', () => {
+  test('a used up pool makes the pod wait with an event, and it starts when an address is free', async () => {
+    await makeNode({podCidrs: ['10.71.0.0/29', 'fd00:10:71::/125']})
+    await node.start()
+    for (let i = 0; i < 4; i++) await node.addPod(`p${i}`)
+    node.createPod('late')
+
+    const refused = await node.cni('ADD', 'late')
+
+    expect([refused.exitCode, refused.document.code]).toEqual([1, 11])
+    expect(refused.document.msg).toContain('no IPv4 address is free in 10.71.0.0/29')
+    await eventually(() =>
+      api.all<KubeObject & {reason?: string}>(resources.events).some(({reason}) => reason === 'IpamExhausted'),
+    )
+    expect(podDevices()).toHaveLength(4)
+    await node.deletePod('p2')
+    expect((await node.cni('ADD', 'late')).exitCode).toBe(0)
+  })
+
+  test('while the agent is away pods cannot start, but can end: that is made good at its next start', async () => {
+    await makeNode()
+    await node.start()
+    await node.addPod('a')
+    await node.stop()
+    node.createPod('b')
+
+    expect((await node.cni('ADD', 'b')).document.code).toBe(11)
+    expect((await node.cni('STATUS', 'b', {input: {cniVersion: '1.1.0'}})).document.code).toBe(50)
+    expect((await node.cni('DEL', 'a')).exitCode).toBe(0)
+    expect(podDevices()).toHaveLength(1)
+    await node.start()
+
+    expect(podDevices()).toHaveLength(0)
+    expect(readdirSync(join(node.folder, 'run/deleteQueue'))).toEqual([])
+    expect((await node.cni('ADD', 'b')).exitCode).toBe(0)
+  })
+
+  test('a pod that Kubernetes does not know is refused and leaves nothing', async () => {
+    await makeNode()
+    await node.start()
+    node.createPod('a')
+    api.remove(resources.pods, 'default/a')
+
+    const {exitCode, document} = await node.cni('ADD', 'a')
+
+    expect([exitCode, document.code]).toEqual([1, 11])
+    expect(document.msg).toContain('POD_UNKNOWN')
+    expect(podDevices()).toHaveLength(0)
+    expect(endpointRows()).toHaveLength(1)
+  })
+
+  test('malformed calls get the error of the specification and change nothing', async () => {
+    await makeNode()
+    await node.start()
+    node.createPod('a')
+
+    const codes = [
+      (await node.cni('ADD', 'a', {variables: {CNI_CONTAINERID: '../x'}})).document.code,
+      (await node.cni('ADD', 'a', {variables: {CNI_NETNS: '/run/netns/none'}})).document.code,
+      (await node.cni('ADD', 'a', {variables: {CNI_IFNAME: 'a b'}})).document.code,
+      (await node.cni('ADD', 'a', {variables: {CNI_ARGS: 'x'}})).document.code,
+      (await node.cni('FLY', 'a')).document.code,
+      (await node.cni('GC', 'a', {input: {cniVersion: '1.1.0'}})).document.code,
+    ]
+
+    expect(codes).toEqual([4, 3, 4, 4, 4, 7])
+    expect(podDevices()).toHaveLength(0)
+  })
+})
+
+describe('the other verbs', () => {
+  test('CHECK is fine until something of the attachment is gone', async () => {
+    await makeNode()
+    await node.start()
+    const {netns, ipv4} = await node.addPod('a')
+    const check = () => node.cni('CHECK', 'a', {input: {prevResult: {ips: [{address: `${ipv4}/32`}]}}})
+
+    expect((await check()).exitCode).toBe(0)
+    await execa('nsenter', [`--net=${netns}`, 'ip', 'addr', 'del', `${ipv4}/32`, 'dev', 'eth0'])
+    const {exitCode, document} = await check()
+
+    expect([exitCode, document.code]).toEqual([1, 3])
+    expect(document.msg).toContain(`lost the address ${ipv4}`)
+  })
+
+  test('GC removes what is not listed, and only that', async () => {
+    await makeNode()
+    await node.start()
+    await node.addPod('a')
+    await node.addPod('b')
+    const valid = [{containerID: node.containerOf('b'), ifname: 'eth0'}]
+
+    const {exitCode} = await node.cni('GC', 'a', {input: {cniVersion: '1.1.0', 'cni.dev/valid-attachments': valid}})
+
+    expect(exitCode).toBe(0)
+    expect(podDevices()).toHaveLength(1)
+    expect((await node.cni('CHECK', 'b')).exitCode).toBe(0)
+    expect((await node.cni('STATUS', 'b', {input: {cniVersion: '1.1.0'}})).exitCode).toBe(0)
+  })
+
+  test('a repeated ADD takes the place of the first', async () => {
+    await makeNode()
+    await node.start()
+    await node.addPod('a')
+
+    expect((await node.cni('ADD', 'a')).exitCode).toBe(0)
+    expect(podDevices()).toHaveLength(1)
+    expect(endpointRows()).toHaveLength(2)
+  })
+
+  test('a namespace that vanishes without DEL is noticed at the next start', async () => {
+    await makeNode()
+    await node.start()
+    await node.addPod('a')
+    await node.stop()
+    node.dropNetns('a')
+
+    await node.start()
+
+    expect(podDevices()).toHaveLength(0)
+    expect(endpointRows()).toHaveLength(1)
+  })
+})
+
+describe('identities', () => {
+  const identityOf = (name: string) =>
+    api.get<CiliumEndpoint>(resources.ciliumEndpoints, `default/${name}`)?.status?.identity?.id
+
+  test('are shared by pods with the same labels and follow their labels', async () => {
+    await makeNode({config: {'identity-change-grace-period': '100ms'}})
+    await node.start()
+    await node.addPod('a', {app: 'web', 'pod-template-hash': 'x'})
+    await node.addPod('b', {app: 'web', 'pod-template-hash': 'y'})
+    await eventually(() => identityOf('a') !== undefined && identityOf('b') !== undefined)
+    const first = identityOf('a')
+    expect(identityOf('b')).toBe(first)
+
+    const pod = api.get<Pod>(resources.pods, 'default/b')!
+    api.put<Pod>(resources.pods, {...pod, metadata: {...pod.metadata, labels: {app: 'db'}}})
+
+    await eventually(() => identityOf('b') !== first)
+    expect(identityOf('a')).toBe(first)
+    const made = api.get<CiliumIdentity>(resources.ciliumIdentities, String(identityOf('b')))
+    expect(made?.['security-labels']?.['k8s:app']).toBe('db')
+    expect(made?.metadata.labels?.['app']).toBe('db')
+  })
+
+  test('come back under the same number when somebody deletes them', async () => {
+    await makeNode()
+    await node.start()
+    await node.addPod('a')
+    await eventually(() => identityOf('a') !== undefined)
+    const id = String(identityOf('a'))
+
+    api.remove(resources.ciliumIdentities, id)
+
+    await eventually(() => api.get(resources.ciliumIdentities, id) !== undefined)
+  })
+})
+
+test('an agent that is stopped leaves the datapath, and removes its CNI configuration when told to', async () => {
+  await makeNode({config: {'cni-uninstall': 'true'}})
   await node.start()
   const a = await node.addPod('a')
   const b = await node.addPod('b')
-  const [client, server] = [processIn(a.netns), processIn(b.netns)]
-  await server.serve()
+  await processIn(b.netns).serve()
 
-  expect(await client.tcp(b.ipv4, 'hello')).toBe('hello')
-  expect(await client.tcp(b.ipv6, 'hello six')).toBe('hello six')
-  expect(await client.udp(b.ipv4, 'who')).toBe(`::ffff:${a.ipv4}`)
-  expect(await client.udp(b.ipv6, 'who')).toBe(a.ipv6)
+  expect(await node.stop()).toBe(0)
+
+  expect(await processIn(a.netns).tcp(b.ipv4, 'without')).toBe('without')
+  expect(existsSync(join(node.folder, 'cni/05-cilium.conflist'))).toBe(false)
 })

@@ -141,11 +141,7 @@ export class AgentNode {
 
   /** Makes a pod known to Kubernetes and gives it a namespace: what scheduler and runtime do before CNI. */
   createPod(name: string, labels: Record<string, string> = {app: name}): string {
-    const path = createNetns(`${this.name}-${name}`)
-    inNetns(path, () => {
-      using socket = new NetlinkSocket()
-      socket.run(linkSet(findLink(socket, 'lo')!.ifindex, {up: true}))
-    })
+    const path = this.makeNetns(name)
     const {metadata} = this.options.api.put<Pod>(resources.pods, {
       metadata: {name, namespace: 'default', labels},
       spec: {nodeName: this.name, serviceAccountName: 'default', containers: []},
@@ -188,11 +184,23 @@ export class AgentNode {
 
   /** A pod with its network. @returns its addresses, IPv4 first, and the path of its namespace */
   async addPod(name: string, labels?: Record<string, string>): Promise<{ipv4: string; ipv6: string; netns: string}> {
-    const netns = this.createPod(name, labels)
+    return this.connect(name, this.createPod(name, labels))
+  }
+
+  private async connect(name: string, netns: string): Promise<{ipv4: string; ipv6: string; netns: string}> {
     const {exitCode, document} = await this.cni('ADD', name)
     if (exitCode !== 0) throw new Error(`ADD failed: ${JSON.stringify(document)}\n${this.log.slice(-6000)}`)
     const [ipv4, ipv6] = document.ips.map((ip: {address: string}) => ip.address.replace(/\/\d+$/, ''))
     return {ipv4, ipv6, netns}
+  }
+
+  /** A new namespace and container for a pod that Kubernetes knows already: what a runtime makes after a reboot. */
+  async addSandbox(name: string): Promise<{ipv4: string; ipv6: string; netns: string}> {
+    const {uid} = this.pods.get(name)!
+    this.dropNetns(name)
+    const netns = this.makeNetns(name)
+    this.pods.set(name, {netns, container: randomBytes(16).toString('hex'), uid})
+    return this.connect(name, netns)
   }
 
   /** Takes a pod's network and namespace away. */
@@ -251,6 +259,15 @@ export class AgentNode {
     deleteNetns(this.name)
     removeLink(this.uplink)
     rmSync(this.folder, {recursive: true, force: true})
+  }
+
+  private makeNetns(name: string): string {
+    const path = createNetns(`${this.name}-${name}`)
+    inNetns(path, () => {
+      using socket = new NetlinkSocket()
+      socket.run(linkSet(findLink(socket, 'lo')!.ifindex, {up: true}))
+    })
+    return path
   }
 
   private makeUplink(): void {
