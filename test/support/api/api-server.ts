@@ -12,9 +12,12 @@ import {type ClientOptions, KubeClient} from '../../../src/k8s/client.ts'
 import type {Credentials} from '../../../src/k8s/credentials.ts'
 import {apiVersionOf, type KubeObject, type Resource, resources} from '../../../src/k8s/resources.ts'
 import {createAuthority, issueCertificate} from '../../../src/lab/x509.ts'
+import {type Answer, isTrue, metadataOf, type SeenRequest, status, wantsMetadata} from './answers.ts'
+import {type FaultAction, type FaultMatch, Faults} from './faults.ts'
+import {ObjectRequests} from './object-requests.ts'
 import {keyOf, ObjectStore, type ServedResource, type StoredEvent} from './object-store.ts'
-import {applyPatch, type Json, jsonPatch, mergePatch, noteOwner, PatchFailed, strategicPatch} from './patches.ts'
-import {fieldSelector, labelSelector} from './selectors.ts'
+import {type Json, PatchFailed} from './patches.ts'
+import {selection} from './selectors.ts'
 import {ServerSocket} from './web-socket.ts'
 
 export interface ApiServerOptions {
@@ -29,53 +32,12 @@ export interface ApiServerOptions {
   readonly kinds?: readonly ServedResource[]
 }
 
-export interface SeenRequest {
-  readonly method: string
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly headers: http.IncomingHttpHeaders
-  readonly body: string
-}
-
-/** What happens instead of an answer. */
-export type FaultAction =
-  | {
-      readonly status: number
-      readonly reason?: string
-      readonly message?: string
-      readonly retryAfter?: number
-      readonly details?: object
-    }
-  | {readonly delayMs: number}
-  /** a body that is no Kubernetes answer */
-  | {readonly text: string}
-  /** the connection is cut */
-  | 'reset'
-  /** nothing ever comes */
-  | 'hang'
-
-export interface FaultMatch {
-  readonly method?: string
-  readonly path?: RegExp
-  /** true: only watches, false: only what is no watch */
-  readonly watch?: boolean
-  /** how often, for ever unless given */
-  readonly times?: number
-}
-
-interface Fault extends FaultMatch {
-  readonly action: FaultAction
-  left: number
-}
-
 interface Watch {
   readonly response: http.ServerResponse
   readonly bookmarks: boolean
   bookmark(): void
   end(): void
 }
-
-type Answer = {readonly status: number; readonly body: Json; readonly headers?: Record<string, string>}
 
 const withoutStatus = new Set([
   'configmaps',
@@ -103,7 +65,8 @@ export class ApiServer {
   /** what answers WebSocket streams, by path: /api/v1/namespaces/x/pods/y/exec */
   readonly streams = new Map<string, (socket: ServerSocket, query: URLSearchParams) => void>()
   private readonly options: ApiServerOptions
-  private readonly faults: Fault[] = []
+  private readonly objects: ObjectRequests
+  private readonly faults = new Faults()
   private readonly watches = new Set<Watch>()
   private readonly sockets = new Set<Socket>()
   private readonly sessions = new Set<http2.Http2Session>()
@@ -119,6 +82,7 @@ export class ApiServer {
   constructor(options: ApiServerOptions = {}) {
     this.options = options
     this.store = new ObjectStore(options.historyLimit === undefined ? {} : {historyLimit: options.historyLimit})
+    this.objects = new ObjectRequests(this.store)
     for (const resource of Object.values(resources)) {
       this.store.serve({...resource, hasStatus: !withoutStatus.has(resource.plural)})
     }
@@ -183,7 +147,7 @@ export class ApiServer {
     return this.authority.certificate
   }
 
-  /** Signs a client's certificate; the server does not ask for one, it only has to fit its key. */
+  /** How a client of ours gets in. */
   credentials(token?: string): Credentials {
     return {
       servers: [new URL(this.url)],
@@ -220,11 +184,7 @@ export class ApiServer {
 
   /** Lets the next requests that match fail. @returns takes the fault away */
   inject(match: FaultMatch, action: FaultAction): () => void {
-    const fault: Fault = {...match, action, left: match.times ?? Number.POSITIVE_INFINITY}
-    this.faults.push(fault)
-    return () => {
-      fault.left = 0
-    }
+    return this.faults.inject(match, action)
   }
 
   /** The status that streams get which nobody serves, 404 unless changed. */
@@ -294,7 +254,7 @@ export class ApiServer {
     }
     this.requests.push(seen)
     if (this.requests.length > 10_000) this.requests.shift()
-    if (await this.fault(seen, request, response)) return
+    if (await this.faults.apply(seen, request, response)) return
     let answer: Answer | undefined
     try {
       answer = this.answer(seen, response)
@@ -305,43 +265,6 @@ export class ApiServer {
     if (answer === undefined) return
     response.writeHead(answer.status, {'content-type': 'application/json', ...answer.headers})
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
-  }
-
-  private async fault(
-    seen: SeenRequest,
-    request: http.IncomingMessage,
-    response: http.ServerResponse,
-  ): Promise<boolean> {
-    const watching = isTrue(seen.query.get('watch'))
-    const fault = this.faults.find(
-      ({left, method, path, watch}) =>
-        left > 0 &&
-        (method === undefined || method === seen.method) &&
-        (path === undefined || path.test(seen.path)) &&
-        (watch === undefined || watch === watching),
-    )
-    if (fault === undefined) return false
-    fault.left--
-    const {action} = fault
-    if (action === 'hang') return true
-    if (action === 'reset') {
-      if (request.httpVersionMajor === 2) (response as unknown as http2.Http2ServerResponse).stream.session?.destroy()
-      else request.socket.destroy()
-      return true
-    }
-    if ('delayMs' in action) {
-      await new Promise((resolve) => setTimeout(resolve, action.delayMs))
-      return false
-    }
-    if ('text' in action) {
-      response.writeHead(200)
-      response.end(action.text)
-      return true
-    }
-    const {status: code, reason = '', message = 'injected', retryAfter, details} = action
-    response.writeHead(code, retryAfter === undefined ? {} : {'retry-after': String(retryAfter)})
-    response.end(JSON.stringify({...status(code, reason, message).body, ...(details === undefined ? {} : {details})}))
-    return true
   }
 
   private answer(seen: SeenRequest, response: http.ServerResponse): Answer | undefined {
@@ -371,13 +294,15 @@ export class ApiServer {
     }
     if (name === undefined) {
       if (watching) return this.watch(resource, namespace, seen, response)
-      return seen.method === 'POST' ? this.create(resource, namespace, seen) : this.list(resource, namespace, seen)
+      return seen.method === 'POST'
+        ? this.objects.create(resource, namespace, seen)
+        : this.list(resource, namespace, seen)
     }
     const key = namespace === undefined ? name : `${namespace}/${name}`
     if (subresource[0] === 'log') {
       return {status: 200, body: this.logs.get(key) ?? '', headers: {'content-type': 'text/plain'}}
     }
-    return this.single(resource, key, subresource[0], seen)
+    return this.objects.single(resource, key, subresource[0], seen)
   }
 
   private discovery(group: string, version: string): Answer {
@@ -492,159 +417,6 @@ export class ApiServer {
     })
     return undefined
   }
-
-  private create(resource: ServedResource, namespace: string | undefined, seen: SeenRequest): Answer {
-    const object = parse(seen.body)
-    if (object?.metadata === undefined) return status(400, 'BadRequest', 'the body is no object')
-    if (resource.namespaced && namespace === undefined) return status(400, 'BadRequest', 'a namespace is needed')
-    if (object.metadata.name === undefined && object.metadata.generateName === undefined) {
-      return invalid(resource, '', 'metadata.name', 'Required value: name or generateName is required')
-    }
-    if (object.metadata.resourceVersion)
-      return status(400, 'BadRequest', 'resourceVersion should not be set on objects to be created')
-    const placed = {...object, metadata: {...object.metadata, ...(namespace === undefined ? {} : {namespace})}}
-    if (!resource.namespaced) delete placed.metadata.namespace
-    const key = keyOf(placed)
-    if (placed.metadata.name !== undefined && this.store.get(resource, key) !== undefined) {
-      return status(409, 'AlreadyExists', `${resource.plural} "${placed.metadata.name}" already exists`)
-    }
-    if (resource.hasStatus) delete placed.status
-    if (seen.query.get('dryRun') === 'All') return {status: 201, body: placed}
-    const stored = this.store.create(resource, placed)
-    noteOwner(undefined, stored, managerOf(seen), this.store.fieldOwners(resource, keyOf(stored)))
-    if (resource.plural === resources.customResourceDefinitions.plural)
-      return {status: 201, body: this.establish(stored)}
-    return {status: 201, body: stored}
-  }
-
-  private single(resource: ServedResource, key: string, subresource: string | undefined, seen: SeenRequest): Answer {
-    const before = this.store.get(resource, key)
-    const name = key.split('/').pop()
-    const missing = status(
-      404,
-      'NotFound',
-      `${resource.plural}${resource.group === '' ? '' : `.${resource.group}`} "${name}" not found`,
-    )
-    if (subresource === 'status' && !resource.hasStatus)
-      return status(404, 'NotFound', 'the server could not find the requested resource')
-    if (seen.method === 'GET')
-      return before === undefined ? missing : {status: 200, body: wantsMetadata(seen) ? metadataOf(before) : before}
-    if (seen.method === 'DELETE') return before === undefined ? missing : this.delete(resource, key, before, seen)
-    if (seen.method === 'PUT')
-      return before === undefined ? missing : this.replace(resource, key, before, parse(seen.body), subresource, seen)
-    if (seen.method !== 'PATCH') return status(405, 'MethodNotAllowed', 'not here')
-    return this.patch(resource, key, before, subresource, seen, missing)
-  }
-
-  private replace(
-    resource: ServedResource,
-    key: string,
-    before: Json,
-    object: Json,
-    subresource: string | undefined,
-    seen: SeenRequest,
-  ): Answer {
-    if (object?.metadata?.name !== undefined && object.metadata.name !== before.metadata.name) {
-      return status(400, 'BadRequest', 'the name of the object does not match the URL')
-    }
-    const version = object?.metadata?.resourceVersion
-    if (version && version !== before.metadata.resourceVersion) {
-      const message = `Operation cannot be fulfilled on ${resource.plural} "${before.metadata.name}": the object has been modified; please apply your changes to the latest version and try again`
-      return status(409, 'Conflict', message)
-    }
-    if (object?.metadata?.uid && object.metadata.uid !== before.metadata.uid) {
-      return status(409, 'Conflict', 'Precondition failed: UID in object meta does not match')
-    }
-    return this.write(resource, key, before, object, subresource, seen)
-  }
-
-  private patch(
-    resource: ServedResource,
-    key: string,
-    before: Json | undefined,
-    subresource: string | undefined,
-    seen: SeenRequest,
-    missing: Answer,
-  ): Answer {
-    const type = seen.headers['content-type'] ?? ''
-    const patch = parse(seen.body)
-    if (type.startsWith('application/apply-patch')) {
-      const manager = seen.query.get('fieldManager')
-      if (manager === null)
-        return status(400, 'BadRequest', 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value')
-      const owners = this.store.fieldOwners(resource, key)
-      const merged = applyPatch(before, patch, manager, owners, isTrue(seen.query.get('force')))
-      if (before !== undefined) return this.write(resource, key, before, merged, subresource, seen, true)
-      const namespace = key.includes('/') ? key.split('/')[0] : undefined
-      return this.create(resource, namespace, {...seen, query: new URLSearchParams({fieldManager: manager})})
-    }
-    if (before === undefined) return missing
-    const wanted = patch?.metadata?.resourceVersion
-    if (wanted && wanted !== before.metadata.resourceVersion)
-      return status(409, 'Conflict', 'the object has been modified')
-    if (type.startsWith('application/merge-patch'))
-      return this.write(resource, key, before, mergePatch(before, patch), subresource, seen)
-    if (type.startsWith('application/json-patch'))
-      return this.write(resource, key, before, jsonPatch(before, patch), subresource, seen)
-    if (!type.startsWith('application/strategic-merge-patch'))
-      return status(415, 'UnsupportedMediaType', `the body of the request was in an unknown format: ${type}`)
-    if (resource.group.includes('cilium'))
-      return status(415, 'UnsupportedMediaType', 'strategic merge patch is not supported for custom resources')
-    return this.write(resource, key, before, strategicPatch(before, patch), subresource, seen)
-  }
-
-  private write(
-    resource: ServedResource,
-    key: string,
-    before: Json,
-    after: Json,
-    subresource: string | undefined,
-    seen: SeenRequest,
-    applied = false,
-  ): Answer {
-    const identity = {apiVersion: before.apiVersion, kind: before.kind}
-    let next = {
-      ...after,
-      ...identity,
-      metadata: {
-        ...after.metadata,
-        name: before.metadata.name,
-        ...(before.metadata.namespace === undefined ? {} : {namespace: before.metadata.namespace}),
-      },
-    }
-    if (before.metadata.deletionTimestamp !== undefined)
-      next.metadata.deletionTimestamp = before.metadata.deletionTimestamp
-    if (subresource === 'status') next = {...before, status: next.status}
-    else if (resource.hasStatus)
-      next = before.status === undefined ? without(next, 'status') : {...next, status: before.status}
-    if (seen.query.get('dryRun') === 'All') return {status: 200, body: next}
-    if (!applied) noteOwner(before, next, managerOf(seen), this.store.fieldOwners(resource, key))
-    return {status: 200, body: this.store.update(resource, next, before)}
-  }
-
-  private delete(resource: ServedResource, key: string, before: Json, seen: SeenRequest): Answer {
-    const options = seen.body === '' ? {} : parse(seen.body)
-    const {uid, resourceVersion} = options?.preconditions ?? {}
-    if (
-      (uid && uid !== before.metadata.uid) ||
-      (resourceVersion && resourceVersion !== before.metadata.resourceVersion)
-    ) {
-      return status(409, 'Conflict', 'Precondition failed')
-    }
-    if (options?.dryRun !== undefined) return {status: 200, body: before}
-    const last = this.store.delete(resource, key)
-    if (resource.plural === resources.customResourceDefinitions.plural) {
-      for (const served of crdResources(before)) this.store.unserve(served)
-    }
-    return {status: 200, body: last}
-  }
-
-  /** A registered CRD is served at once. */
-  private establish(crd: Json): Json {
-    for (const served of crdResources(crd)) this.store.serve(served)
-    const conditions = ['NamesAccepted', 'Established'].map((type) => ({type, status: 'True'}))
-    return this.store.update(resources.customResourceDefinitions, {...crd, status: {conditions}}, crd)
-  }
 }
 
 /** Starts a server that ends with `await using`. */
@@ -653,84 +425,12 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   return Object.assign(server, {[Symbol.asyncDispose]: () => server.stop()})
 }
 
-function crdResources(crd: Json): ServedResource[] {
-  const {group, scope, names, versions} = crd.spec
-  return versions
-    .filter((one: Json) => one.served)
-    .map((one: Json) => ({
-      group,
-      version: one.name,
-      plural: names.plural,
-      kind: names.kind,
-      namespaced: scope === 'Namespaced',
-      hasStatus: one.subresources?.status !== undefined,
-    }))
-}
-
-function selection(resource: Resource, query: URLSearchParams): ((object: Json) => boolean) | string {
-  const labels = labelSelector(query.get('labelSelector') ?? '')
-  const fields = fieldSelector(query.get('fieldSelector') ?? '')
-  if (labels === undefined) return `unable to parse requirement: ${query.get('labelSelector')}`
-  if (fields === undefined) return `invalid selector: ${query.get('fieldSelector')}`
-  const custom = resource.group.endsWith('cilium.io')
-  const unknown = fields.paths.find((path) => custom && path !== 'metadata.name' && path !== 'metadata.namespace')
-  if (unknown !== undefined) return `field label not supported: ${unknown}`
-  return (object) => labels(object.metadata.labels ?? {}) && fields.test(object)
-}
-
 function verbOf(method: string, named: boolean, watching: boolean): string {
   if (method === 'GET') return watching ? 'watch' : named ? 'get' : 'list'
   return {POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete'}[method] ?? method.toLowerCase()
 }
 
-function managerOf(seen: SeenRequest): string {
-  return seen.query.get('fieldManager') ?? String(seen.headers['user-agent'] ?? 'unknown').split('/')[0]!
-}
-
-function wantsMetadata(seen: SeenRequest): boolean {
-  return /as=PartialObjectMetadata/.test(seen.headers.accept ?? '')
-}
-
-function metadataOf({metadata}: Json): Json {
-  return {kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata}
-}
-
 function withoutType(object: Json): Json {
   const {apiVersion: _version, kind: _kind, ...rest} = object
   return rest
-}
-
-function without(object: Json, field: string): Json {
-  const {[field]: _left, ...rest} = object
-  return rest
-}
-
-function invalid(resource: Resource, name: string, field: string, message: string): Answer {
-  const answer = status(422, 'Invalid', `${resource.kind} "${name}" is invalid: ${field}: ${message}`)
-  return {
-    ...answer,
-    body: {
-      ...answer.body,
-      details: {name, kind: resource.kind, causes: [{field, message, reason: 'FieldValueRequired'}]},
-    },
-  }
-}
-
-function status(code: number, reason: string, message: string): Answer {
-  return {
-    status: code,
-    body: {kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code},
-  }
-}
-
-function parse(text: string): Json {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isTrue(text: string | null): boolean {
-  return text === 'true' || text === '1'
 }

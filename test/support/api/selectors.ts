@@ -1,5 +1,7 @@
 /** Label and field selectors in the text form of list and watch queries. */
 
+import type {Resource} from '../../../src/k8s/resources.ts'
+
 type Test = (labels: Readonly<Record<string, string>>) => boolean
 
 /** Parses `a=b,c!=d,e in (x,y),f notin (x),g,!h`. @returns undefined when it is not a selector */
@@ -54,3 +56,18 @@ function at(object: object, path: string): unknown {
   for (const step of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[step]
   return value
 }
+
+/** What a list or watch asks for, or why it cannot be read. Custom resources are selected by name alone, as the real server has it. */
+export function selection(resource: Resource, query: URLSearchParams): ((object: Selectable) => boolean) | string {
+  const labels = labelSelector(query.get('labelSelector') ?? '')
+  const fields = fieldSelector(query.get('fieldSelector') ?? '')
+  if (labels === undefined) return `unable to parse requirement: ${query.get('labelSelector')}`
+  if (fields === undefined) return `invalid selector: ${query.get('fieldSelector')}`
+  const custom = resource.group.endsWith('cilium.io')
+  const unknown = fields.paths.find((path) => custom && path !== 'metadata.name' && path !== 'metadata.namespace')
+  if (unknown !== undefined) return `field label not supported: ${unknown}`
+  return (object) => labels(object.metadata.labels ?? {}) && fields.test(object)
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: objects of every shape
+type Selectable = any
