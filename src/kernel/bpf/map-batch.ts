@@ -44,6 +44,12 @@ function allocate(
   return {capacity, keys, values, keysAddress: addressOf(keys.buffer), valuesAddress: addressOf(values.buffer)}
 }
 
+/** Where the kernel notes how far it came. The memory lives as long as this object: an address alone does not hold it. */
+function allocateCursor(size: number): {readonly bytes: ArrayBuffer; readonly address: bigint} {
+  const bytes = new ArrayBuffer(size)
+  return {bytes, address: addressOf(bytes)}
+}
+
 /** What a kernel answers that has no batches for a kind of map. */
 export function lacksBatches(result: number): boolean {
   return result === -EOPNOTSUPP || result === -ENOTSUPP || result === -EINVAL
@@ -52,13 +58,12 @@ export function lacksBatches(result: number): boolean {
 /** All entries, a batch at a time. */
 export function* readBatches<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
   let buffers = allocate(map, Math.min(map.maxEntries, entriesPerBatch))
-  const cursor = new ArrayBuffer(Math.max(map.shape.key.size, 8))
-  const cursorAddress = addressOf(cursor)
+  const cursor = allocateCursor(Math.max(map.shape.key.size, 8))
   let started = false
   for (;;) {
     const attributes = begin()
-    if (started) attributes.setBigUint64(0, cursorAddress, true)
-    attributes.setBigUint64(8, cursorAddress, true)
+    if (started) attributes.setBigUint64(0, cursor.address, true)
+    attributes.setBigUint64(8, cursor.address, true)
     attributes.setBigUint64(16, buffers.keysAddress, true)
     attributes.setBigUint64(24, buffers.valuesAddress, true)
     attributes.setUint32(32, buffers.capacity, true)
