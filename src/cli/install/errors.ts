@@ -21,7 +21,7 @@ export const {
 } = declareErrors({
   INSTALL_EXISTS: {
     what: 'Cilium {version} is installed already (release {release}, revision {revision}), with other values',
-    advice: 'use helm upgrade to change it, or cilium uninstall first',
+    advice: 'change it with cilium config set or helm upgrade, or remove it first with cilium uninstall',
   },
   INSTALL_FOREIGN: {
     what: '{object} is there already, and not part of release {release}',
@@ -76,7 +76,8 @@ export const {
   },
   INSTALL_BUSY: {
     what: 'release {release} is being changed ({status} since {since})',
-    advice: 'wait until the other tool is done; when it is not running any more, run again with --force',
+    advice:
+      'wait until the other tool is done; when it is not running any more, cilium install or helm rollback goes on',
   },
   UNINSTALL_TIMEOUT: {
     what: 'not everything is gone after {seconds} s: {left}',

@@ -21,21 +21,7 @@ export function installSteps(access: ClusterAccess, prepared: PreparedInstall, o
   const {plan, wanted, stale} = prepared
   const store = new ReleaseStore(access, plan.namespace, plan.release)
   let release: Release | undefined
-  const failing = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work()
-    } catch (thrown) {
-      // an interrupted installation stays pending; one that failed says so to Helm too
-      if (release !== undefined && !isAbort(thrown)) {
-        const detail = (thrown as Error).message
-        await store.update(
-          withStatus(release, 'failed', `failed: ${detail}`.slice(0, 500), options.now()),
-          options.now(),
-        )
-      }
-      throw thrown
-    }
-  }
+  const failing = (work: () => Promise<void>): Promise<void> => noteFailure(store, release, work)
   return [
     {
       title: `Namespace ${plan.namespace}`,
@@ -86,6 +72,23 @@ export function installSteps(access: ClusterAccess, prepared: PreparedInstall, o
   ]
 }
 
+/** Marks the release as failed when the work fails; one that is interrupted stays pending. */
+export async function noteFailure(
+  store: ReleaseStore,
+  release: Release | undefined,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (thrown) {
+    if (release !== undefined && !isAbort(thrown)) {
+      const now = new Date()
+      await store.update(withStatus(release, 'failed', `failed: ${(thrown as Error).message}`.slice(0, 500), now), now)
+    }
+    throw thrown
+  }
+}
+
 /** Notes the release as begun: a new revision, or the unfinished one again. */
 async function recordRelease(
   store: ReleaseStore,
@@ -110,7 +113,8 @@ async function recordRelease(
   return release
 }
 
-async function applyObject(access: ClusterAccess, object: AnyObject, signal: AbortSignal): Promise<void> {
+/** Applies one object. @throws INSTALL_APPLY naming it */
+export async function applyObject(access: ClusterAccess, object: AnyObject, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   try {
     await access.apply(object, {signal})

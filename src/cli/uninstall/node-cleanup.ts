@@ -139,7 +139,7 @@ function refuseFailed(pods: readonly CleanupPod[]): void {
     const status = pod.status?.initContainerStatuses?.[0]
     const terminated = status?.lastState?.terminated
     if ((status?.restartCount ?? 0) < failuresGiveUp || terminated === undefined) continue
-    const detail = `exit code ${terminated.exitCode}: ${(terminated.message ?? '').trim().split('\n').at(-1) ?? ''}`
+    const detail = `exit code ${terminated.exitCode}: ${(terminated.message ?? '').trim().split('\n')[0]}`
     fail(UNINSTALL_CLEANUP, {node: pod.spec?.nodeName, detail})
   }
 }

@@ -158,6 +158,67 @@ describe('from Helm to the CLI', () => {
   })
 })
 
+describe('the configuration is changed through the release', () => {
+  test('so that Helm knows of it and keeps it', async () => {
+    await cilium('config', 'set', 'debug', 'true')
+    await helm('upgrade', 'cilium', chartFolder, '--reuse-values', '--set', 'MTU=1300')
+
+    const view = JSON.parse((await cilium('config', 'view', '-o', 'json')).stdout)
+
+    expect(view).toMatchObject({debug: 'true', mtu: '1300'})
+    expect(await helmJson('get', 'values', 'cilium')).toMatchObject({extraConfig: {debug: 'true'}})
+    expect(
+      (await helmJson('history', 'cilium')).map(({status, description}: Record<string, string>) => [
+        status,
+        description,
+      ]),
+    ).toEqual([
+      ['superseded', 'Install complete'],
+      ['superseded', 'config set debug'],
+      ['deployed', 'Upgrade complete'],
+    ])
+  })
+
+  test('and taken back', async () => {
+    const deleted = await cilium('config', 'delete', 'debug', '-o', 'json')
+
+    const view = JSON.parse((await cilium('config', 'view', '-o', 'json')).stdout)
+
+    expect(JSON.parse(deleted.stdout)).toMatchObject({key: 'debug', revision: 4, restarted: true})
+    expect(view.debug).toBe('false')
+  })
+
+  test('and agents are started anew, unless that is not wanted', async () => {
+    const restartedAt = async (): Promise<string | undefined> => {
+      const {body} = await api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets/cilium')
+      return body.spec.template.metadata.annotations['kubectl.kubernetes.io/restartedAt']
+    }
+    const before = await restartedAt()
+
+    await cilium('config', 'set', 'debug', 'true', '--no-restart')
+    const between = await restartedAt()
+    await cilium('config', 'set', 'debug', 'false')
+
+    expect(before).toBeDefined()
+    expect(between).toBe(before)
+    expect(await restartedAt()).not.toBe(before)
+  })
+
+  test('what was not set so is refused', async () => {
+    expect((await cilium('config', 'delete', 'mtu')).stderr).toContain('CONFIG_KEY_OF_VALUE')
+    expect((await cilium('config', 'set', 'Not A Key', 'x')).exitCode).toBe(2)
+  })
+
+  test('no more revisions are kept than Helm keeps', async () => {
+    for (let turn = 0; turn < 7; turn++) await cilium('config', 'set', 'debug', String(turn % 2 === 0), '--no-restart')
+
+    const history = await helmJson('history', 'cilium')
+
+    expect(history.length).toBe(10)
+    expect(history.at(-1).status).toBe('deployed')
+  })
+})
+
 describe('half-finished', () => {
   test('an installation that was killed goes on with the next', async () => {
     await helm('uninstall', 'cilium', '--ignore-not-found')
