@@ -1,5 +1,4 @@
 /** The kinds we deal with: where the API serves them, and the fields of theirs that we use. */
-import type {LabelSelectorObject} from '../model/selector.ts'
 
 /** Where the API serves a kind. */
 export interface Resource {
@@ -330,33 +329,6 @@ export interface EndpointSlice extends KubeObject {
     readonly port?: number | null
     readonly appProtocol?: string
   }[]
-}
-
-export interface NetworkPolicyPeer {
-  readonly podSelector?: LabelSelectorObject
-  readonly namespaceSelector?: LabelSelectorObject
-  readonly ipBlock?: {readonly cidr: string; readonly except?: readonly string[]}
-}
-
-export interface NetworkPolicyPort {
-  readonly protocol?: string
-  readonly port?: number | string
-  readonly endPort?: number
-}
-
-export interface NetworkPolicy extends KubeObject {
-  readonly spec?: {
-    readonly podSelector?: LabelSelectorObject
-    readonly policyTypes?: readonly string[]
-    readonly ingress?: readonly {
-      readonly from?: readonly NetworkPolicyPeer[]
-      readonly ports?: readonly NetworkPolicyPort[]
-    }[]
-    readonly egress?: readonly {
-      readonly to?: readonly NetworkPolicyPeer[]
-      readonly ports?: readonly NetworkPolicyPort[]
-    }[]
-  }
 }
 
 export interface ConfigMap extends KubeObject {

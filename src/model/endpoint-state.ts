@@ -23,4 +23,3 @@ export const policyEnforcements = [
   'audit-egress',
   'audit-both',
 ] as const
-export type PolicyEnforcement = (typeof policyEnforcements)[number]

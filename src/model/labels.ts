@@ -1,21 +1,6 @@
 /** Labels with their source (`k8s:app=web`, `reserved:host`), and sets of them: what identities are made of. */
 import type {Cidr} from './cidr.ts'
 
-export const labelSources = [
-  'k8s',
-  'reserved',
-  'cidr',
-  'cidrgroup',
-  'fqdn',
-  'node',
-  'any',
-  'cni',
-  'gen',
-  'unspec',
-  'container',
-  'directory',
-] as const
-
 /** Keys that we derive for every pod (source k8s). */
 export const derivedKeys = {
   namespace: 'io.kubernetes.pod.namespace',

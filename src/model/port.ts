@@ -4,8 +4,6 @@
 export const protocolNumbers = {any: 0, icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132} as const
 
 export type ProtocolName = keyof typeof protocolNumbers
-/** An IP protocol number (IANA), 0 for any. */
-export type Protocol = number
 
 const protocolNames = new Map<number, ProtocolName>(
   Object.entries(protocolNumbers).map(([name, number]) => [number, name as ProtocolName]),

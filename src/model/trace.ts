@@ -12,7 +12,6 @@ export const monitorTypes = {
   l7: 129,
   agent: 130,
 } as const
-export type MonitorType = keyof typeof monitorTypes
 
 /** Where a packet was seen. The index is the datapath's number; the flow API differs in one: TO_ENDPOINT is 101. */
 export const tracePoints = [
@@ -93,4 +92,3 @@ export const policyMatches = ['none', 'L3-Only', 'L3-L4', 'L4-Only', 'all', 'L3-
 
 /** Direction numbers of counters and verdicts. */
 export const directions = ['unknown', 'ingress', 'egress', 'service'] as const
-export type Direction = (typeof directions)[number]
