@@ -50,14 +50,15 @@ import {NodePools} from './ipam/node-pools.ts'
 import {KubernetesProbe} from './kubernetes-probe.ts'
 import {applyLogLevel} from './log-level.ts'
 import {metricPrefix} from './metrics.ts'
-import {overlayDevice} from './node/device-names.ts'
+import {defragAddresses} from './node/datapath-config.ts'
+import {hostPeerDevice, overlayDevice} from './node/device-names.ts'
 import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
-import {openDatapath, pinnedMapSizes} from './node/open-datapath.ts'
-import {ensureOwnDevices, setRouterAddresses} from './node/own-devices.ts'
+import {openDatapath, pinnedMapSizes, reassemble} from './node/open-datapath.ts'
+import {ensureOwnDevices, setDefragNeighbours, setRouterAddresses} from './node/own-devices.ts'
 import {familiesOf, underlayOf} from './node/own-facts.ts'
 import {OwnNode} from './node/own-node.ts'
-import {type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
+import {fixedRoutes, type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
 import {prepareRouting, Sysctl} from './node/sysctl.ts'
 import {ObservedReconciler} from './observed-reconciler.ts'
 import {AddressClaimants} from './reconcile/address-claimants.ts'
@@ -71,6 +72,8 @@ import {endpointReconciler} from './reconcile/endpoints.ts'
 import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
 import {RouteClaimants} from './reconcile/route-claimants.ts'
 import {routeReconciler} from './reconcile/routes.ts'
+import {ServiceClaimants} from './reconcile/service-claimants.ts'
+import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import {addServers} from './servers.ts'
@@ -135,6 +138,8 @@ export class Agent {
   private addressClaimants!: AddressClaimants
   private routeClaimants!: RouteClaimants
   private deviceWatch!: DeviceWatch
+  private serviceClaimants: ServiceClaimants | undefined
+  services: ServiceReconciler | undefined
   private identities: EndpointIdentity | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
@@ -245,11 +250,14 @@ export class Agent {
     const tunnelPort = tunnel ? config['tunnel-port'] || 8472 : undefined
     const own = ensureOwnDevices(this.socket, this.sysctl, {...families, mtu, tunnelPort})
     setRouterAddresses(this.socket, own.host, routerIps)
+    const defragIps = [...(families.ipv4 ? [defragAddresses.v4] : []), ...(families.ipv6 ? [defragAddresses.v6] : [])]
+    setDefragNeighbours(this.socket, own.host, defragIps)
+    const defrag = reassemble(config['bpf-root'])
     this.network = {...families, routerIps, mtu, routeMtu}
 
     const opened = openDatapath({
       config,
-      node: {routerIps, host: own.host, overlay: own.overlay, routeMtu},
+      node: {routerIps, host: own.host, overlay: own.overlay, routeMtu, defrag},
       socket: this.socket,
     })
     this.datapath = opened.datapath
@@ -279,6 +287,7 @@ export class Agent {
     this.routeClaimants = new RouteClaimants(this.tables, routePlan)
     this.routeClaimants.start()
     this.routeClaimants.setPodRanges(facts.podCidrs)
+    if (defrag) this.routeClaimants.setFixed(fixedRoutes(defragIps, hostPeerDevice, routePlan))
     this.deviceWatch = new DeviceWatch({
       socket: this.socket,
       tables: this.tables,
@@ -305,9 +314,11 @@ export class Agent {
         begin: 'now',
       }),
     ]
+    this.startServices()
     await settled(filling)
     for (const row of this.tables.endpoints.values()) programs.attachPod(row.ifindex)
     if (own.overlay !== undefined) programs.attachOverlay(own.overlay.ifindex)
+    if (defrag) programs.attachHost(own.host.ifindex)
     const rest = [
       this.run({
         name: 'devices',
@@ -336,8 +347,30 @@ export class Agent {
     this.deviceWatch?.stop()
     this.addressClaimants?.stop()
     this.routeClaimants?.stop()
+    this.serviceClaimants?.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
     this.datapath?.close()
+  }
+
+  /** Services: what Kubernetes says of them, into the maps that the programs read already. */
+  private startServices(): void {
+    const config = this.config.value
+    const {tables} = this
+    this.serviceClaimants = new ServiceClaimants(tables, () => ({
+      ...familiesOf(config),
+      external: false,
+      topology: config['enable-service-topology'],
+      externalClusterIp: config['bpf-lb-external-clusterip'],
+      sctp: config['enable-sctp'],
+      place: {
+        node: config.nodeName,
+        zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
+      },
+      nodePortIps: [],
+    }))
+    this.serviceClaimants.start()
+    this.services = new ServiceReconciler(this.datapath!.services, () => this.context.clock.monotonic())
+    this.run({name: 'bpf-services', table: tables.frontends, reconciler: this.services})
   }
 
   /** Identities, CiliumEndpoints, and taking down what is gone. */

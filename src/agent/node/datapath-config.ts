@@ -5,7 +5,7 @@ import {monitorLevel} from '../../datapath/gen/enums.ts'
 import {type Config, configZero} from '../../datapath/gen/types.ts'
 import type {Link} from '../../kernel/netlink/link.ts'
 import type {Cidr} from '../../model/cidr.ts'
-import type {Ip} from '../../model/ip.ts'
+import {Ip} from '../../model/ip.ts'
 import type {AgentConfig} from '../config.ts'
 
 export interface DatapathNode {
@@ -14,7 +14,12 @@ export interface DatapathNode {
   readonly overlay: Link | undefined
   /** bytes that reach every pod */
   readonly routeMtu: number
+  /** the node's stack reassembles fragments before it routes them */
+  readonly defrag: boolean
 }
+
+/** Addresses that nobody ever has (RFC 7600 dummy address, RFC 6666 discard prefix): for reassembled datagrams. */
+export const defragAddresses = {v4: Ip.of('192.0.0.8'), v6: Ip.of('100::8')} as const
 
 const noAddress = new Uint8Array(16)
 /** Two entries of about 250 bytes, with what a hash map adds. */
@@ -46,6 +51,12 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     hostV4: router(4),
     hostV6: router(6),
     hostMac: node.host.mac?.toBytes() ?? configZero.hostMac,
+    services: 1,
+    loopbackV4: config['ipv4-service-loopback-address'].toMappedBytes(),
+    loopbackV6: config['ipv6-service-loopback-address'].toMappedBytes(),
+    defrag: on(node.defrag),
+    defragV4: node.defrag ? defragAddresses.v4.toMappedBytes() : noAddress,
+    defragV6: node.defrag ? defragAddresses.v6.toMappedBytes() : noAddress,
     nativeV4: native4?.network.toMappedBytes() ?? noAddress,
     nativeV6: native6?.network.toMappedBytes() ?? noAddress,
     nativeV4Bits: mappedBits(native4),

@@ -2,15 +2,18 @@
 import {existsSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {Attachments, hasTcx} from '../../datapath/attach.ts'
+import {enableDefrag} from '../../datapath/defrag.ts'
 import {configCodec} from '../../datapath/gen/types.ts'
 import {openGeneration} from '../../datapath/generation.ts'
 import {AddressMap} from '../../datapath/maps/addresses.ts'
+import {ServiceTables} from '../../datapath/maps/services.ts'
 import {listGenerations, pinPaths} from '../../datapath/pins.ts'
 import {listPins} from '../../kernel/bpf/file-system.ts'
 import {readMapInfo} from '../../kernel/bpf/info.ts'
 import {openPin} from '../../kernel/bpf/pin.ts'
 import {closeFd} from '../../kernel/libc.ts'
 import type {NetlinkSocket} from '../../kernel/netlink/socket.ts'
+import {hasCode} from '../../runtime/errors.ts'
 import type {AgentConfig} from '../config.ts'
 import {LoadedDatapath, restoredAddresses} from '../reconcile/loaded-datapath.ts'
 import type {AddressRow} from '../state/rows.ts'
@@ -31,6 +34,7 @@ export function openDatapath(options: {
 }): OpenedDatapath {
   const root = join(options.config['bpf-root'], 'cilium')
   const restored = addressesBefore(root)
+  using services = servicesBefore(root)
   const base = datapathConfig(options.config, options.node)
   const generation = openGeneration({
     root,
@@ -40,7 +44,14 @@ export function openDatapath(options: {
       configCodec.encode({...base, generation: number}, new DataView(bytes.buffer), 0)
       return bytes
     },
+    // each service address has a row of its own besides those of its ports
+    sizes: {cilium_lb: 2 * options.config['bpf-lb-map-max']},
   })
+  // packets must find every service from the first moment, with or without an API server
+  if (generation.fresh && services !== undefined) {
+    using fresh = new ServiceTables((name) => generation.map(name))
+    fresh.copyFrom(services)
+  }
   const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
   const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
   return {
@@ -65,6 +76,14 @@ function addressesBefore(root: string): readonly AddressRow[] {
   }
 }
 
+/** Lets the node's stack reassemble fragments before it routes them. @returns false when this kernel cannot */
+export function reassemble(bpfRoot: string): boolean {
+  const pinOf = (family: 'v4' | 'v6') => join(bpfRoot, 'cilium', 'defrag', family)
+  // on from an agent before this one: the kernel takes one program of a priority
+  if (existsSync(pinOf('v4')) && existsSync(pinOf('v6'))) return true
+  return enableDefrag(pinOf)
+}
+
 /** Names, paths and sizes of the pinned maps. */
 export function pinnedMapSizes(root: string): {name: string; path: string; maxEntries: number}[] {
   return listPins(root)
@@ -78,6 +97,22 @@ export function pinnedMapSizes(root: string): {name: string; path: string; maxEn
         closeFd(fd)
       }
     })
+}
+
+/** The services of the generation before; undefined when there is none, or one that keeps them in another form. */
+function servicesBefore(root: string): ServiceTables | undefined {
+  const newest = listGenerations(root).at(-1)
+  if (newest === undefined) return undefined
+  const folder = join(pinPaths.generation(root, newest), 'maps')
+  if (!['cilium_lb', 'cilium_lb_lists', 'cilium_backends'].every((name) => existsSync(join(folder, name)))) {
+    return undefined
+  }
+  try {
+    return new ServiceTables((name) => openPin(join(folder, name))!)
+  } catch (thrown) {
+    if (hasCode(thrown, 'BPF_MAP_LAYOUT')) return undefined
+    throw thrown
+  }
 }
 
 /** Beside the bundle in the image; built into dist/bpf in a checkout. */

@@ -6,6 +6,7 @@ import {isErrno} from '../../kernel/errors.ts'
 import {addressDelete, addressReplace, listAddresses} from '../../kernel/netlink/address.ts'
 import {BodyWriter, messageTypes, type NetlinkRequest} from '../../kernel/netlink/codec.ts'
 import {findLink, type Link, linkAdd, linkDelete, linkSet, listLinks} from '../../kernel/netlink/link.ts'
+import {neighbourReplace} from '../../kernel/netlink/neighbour.ts'
 import type {NetlinkSocket} from '../../kernel/netlink/socket.ts'
 import type {Ip} from '../../model/ip.ts'
 import {hostDevice, hostPeerDevice, overlayDevice} from './device-names.ts'
@@ -65,6 +66,16 @@ export function setRouterAddresses(socket: NetlinkSocket, host: Link, routerIps:
     if (ip.isLinkLocal || routerIps.some((wanted) => wanted.equals(ip))) continue
     tolerate(socket, addressDelete({ifindex: host.ifindex, ip, prefixLength}), 'EADDRNOTAVAIL')
   }
+}
+
+/**
+ * Neighbours for addresses that are nobody's, which datagrams go by after the stack has reassembled them: out at
+ * cilium_net, in at cilium_host.
+ */
+export function setDefragNeighbours(socket: NetlinkSocket, host: Link, ips: readonly Ip[]): void {
+  const peer = findLink(socket, hostPeerDevice)
+  if (peer === undefined || host.mac === undefined) return
+  for (const ip of ips) socket.run(neighbourReplace({ifindex: peer.ifindex, ip, mac: host.mac}))
 }
 
 function ensureOverlay(socket: NetlinkSocket, sysctl: Sysctl, plan: OwnDevicesPlan): Link | undefined {

@@ -20,6 +20,14 @@ export function podRangeRoutes(podCidrs: readonly Cidr[], plan: RoutePlan): Rout
   return podCidrs.filter((cidr) => enabled(cidr, plan)).map((cidr) => route(cidr, 'pod-range', {kind: 'unreachable'}))
 }
 
+/** Addresses that are led out of a device of ours, whoever's they are not. */
+export function fixedRoutes(ips: readonly Ip[], device: string, plan: RoutePlan): RouteRow[] {
+  return ips
+    .map((ip) => Cidr.host(ip))
+    .filter((cidr) => enabled(cidr, plan))
+    .map((cidr) => route(cidr, 'fixed', {device}))
+}
+
 /** A pod of this node: straight to its device, longer than the range's route. */
 export function endpointRoutes(endpoint: EndpointRow, plan: RoutePlan): RouteRow[] {
   return [endpoint.ipv4, endpoint.ipv6]

@@ -5,12 +5,15 @@ import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from
 import type {Generation} from '../../datapath/generation.ts'
 import type {AddressMap} from '../../datapath/maps/addresses.ts'
 import {openAddresses, openDevices, openEndpoints, openEpoch} from '../../datapath/maps/open.ts'
+import {ServiceTables} from '../../datapath/maps/services.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
+import type {ServiceMaps} from '../service/door.ts'
 import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
 import type {AddressMaps, DeviceMap, EndpointMap, EndpointSets, Programs} from './datapath-door.ts'
+import {loadedServiceMaps} from './loaded-service-maps.ts'
 
 const noAddress = new Uint8Array(16)
 
@@ -21,6 +24,7 @@ export class LoadedDatapath {
   readonly addresses: AddressMaps
   readonly devices: DeviceMap
   readonly programs: Programs
+  readonly services: ServiceMaps
   private readonly closes: (() => void)[]
 
   constructor(generation: Generation, attachments: Attachments) {
@@ -31,11 +35,13 @@ export class LoadedDatapath {
     const addresses = openAddresses(open)
     const devices = openDevices(open)
     const epoch = openEpoch(open)
-    this.closes = [endpoints, addresses, devices, epoch].map((map) => () => map.close())
+    const services = new ServiceTables(open)
+    this.closes = [endpoints, addresses, devices, epoch, services].map((map) => () => map.close())
     this.endpoints = endpointMap(endpoints)
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
     this.programs = hooks(generation, attachments)
+    this.services = loadedServiceMaps(services, this.addresses.moveEpoch)
   }
 
   close(): void {
@@ -171,6 +177,7 @@ function hooks(generation: Generation, attachments: Attachments): Programs {
     attachPod: (ifindex) => attach(ifindex, 'cil_from_container', 'cil_to_container'),
     attachDevice: (ifindex) => attach(ifindex, 'cil_from_netdev', 'cil_to_netdev'),
     attachOverlay: (ifindex) => attach(ifindex, 'cil_from_overlay', 'cil_to_overlay'),
+    attachHost: (ifindex) => attachments.attach({ifindex, direction: 'ingress'}, generation.program('cil_from_defrag')),
     detach: (ifindex) => {
       attachments.detach({ifindex, direction: 'ingress'})
       attachments.detach({ifindex, direction: 'egress'})

@@ -58,6 +58,11 @@ export class RouteClaimants {
     this.set('pod-range', podRangeRoutes(cidrs, this.plan))
   }
 
+  /** Routes that the node always has. */
+  setFixed(rows: readonly RouteRow[]): void {
+    this.set('fixed', rows)
+  }
+
   /** A destination that two owners want is the later one's; the earlier one does not take it away again. */
   private set(owner: string, rows: readonly RouteRow[]): void {
     const {routes} = this.tables
