@@ -26,7 +26,8 @@
 
 enum flow_zone {
 	FLOW_ZONE_CLUSTER = 0,
-	FLOW_ZONE_STACK = 1, /* seen a second time, after the node's own stack has routed it */
+	FLOW_ZONE_STACK = 1,  /* seen a second time, after the node's own stack has routed it */
+	FLOW_ZONE_PIECES = 2, /* fragments whose ports nobody knows */
 };
 
 /* Where a packet of an entry's direction goes, and where it comes from. */

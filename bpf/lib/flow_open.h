@@ -255,7 +255,10 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	}
 	s->reverse.flags |= FLOW_REVERSE;
 	flow_key_reverse(&p->key, &s->reverse_key);
-	s->reverse_key.zone = FLOW_ZONE_CLUSTER;
+	/* answers come from the wire, whichever time the packet was seen */
+	if (s->reverse_key.zone == FLOW_ZONE_STACK)
+		s->reverse_key.zone = FLOW_ZONE_CLUSTER;
+	s->forward.peer_zone = s->reverse_key.zone;
 	s->reverse_key.src = s->forward.to_dst;
 	s->reverse_key.sport = s->forward.to_dport;
 	s->reverse_key.dst = s->forward.to_src;

@@ -112,6 +112,8 @@ __separate int fragment_meet(struct __sk_buff *ctx, struct pkt *p)
 		}
 		if (!cfg.defrag || egress) {
 			p->flags |= PKT_NO_PORTS;
+			/* not to be taken for a flow from port 0 to port 0 */
+			p->key.zone = FLOW_ZONE_PIECES;
 			return 0;
 		}
 		note.flags = FRAGMENT_STACK;

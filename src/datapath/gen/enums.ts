@@ -346,6 +346,7 @@ export const flowStateNames: ReadonlyMap<number, keyof typeof flowState> = new M
 export const flowZone = {
   FLOW_ZONE_CLUSTER: 0,
   FLOW_ZONE_STACK: 1,
+  FLOW_ZONE_PIECES: 2,
 } as const
 
 export type FlowZone = (typeof flowZone)[keyof typeof flowZone]
@@ -353,6 +354,7 @@ export type FlowZone = (typeof flowZone)[keyof typeof flowZone]
 export const flowZoneNames: ReadonlyMap<number, keyof typeof flowZone> = new Map([
   [0, 'FLOW_ZONE_CLUSTER'],
   [1, 'FLOW_ZONE_STACK'],
+  [2, 'FLOW_ZONE_PIECES'],
 ])
 
 /** enum fragment_flags */
