@@ -55,11 +55,10 @@ function commandSection(id: string, command: Command.Cached): string {
 }
 
 function flagRow(flag: Flag): string {
-  const inSummary = /^(.*) \[default: (.*)\]$/s.exec(flag.summary ?? '')
-  const shownDefault = inSummary?.[2] ?? (flag.default === undefined ? '' : String(flag.default))
+  const shownDefault = flag.default === undefined ? '' : String(flag.default)
   const env = flag.env === undefined ? '' : ` (environment: \`${flag.env}\`)`
   const options = flag.type === 'option' && flag.options !== undefined ? ` (${flag.options.join(', ')})` : ''
-  const summary = `${inSummary?.[1] ?? flag.summary ?? flag.description ?? ''}${options}${env}`
+  const summary = `${flag.summary ?? flag.description ?? ''}${options}${env}`
   return `| \`${flagName(flag)}\` | ${shownDefault === '' ? '' : `\`${cell(shownDefault)}\``} | ${cell(summary)} |`
 }
 

@@ -17,10 +17,11 @@ export function durationFlag(options: {name: string; summary: string; default: s
     return ms === undefined || ms < 0 ? fail(DURATION_INVALID, {flag: options.name, text}) : ms
   }
   return Flags.custom<number>({
-    summary: `${options.summary} [default: ${options.default}]`,
+    summary: options.summary,
     helpValue: 'DURATION',
-    noCacheDefault: true,
     default: async () => read(options.default),
+    // help shows what people type, not milliseconds
+    defaultHelp: async () => options.default as never,
     parse: async (text) => read(text),
   })()
 }

@@ -74,7 +74,7 @@ function toCiliumError(thrown: unknown): CiliumError {
   if (failure.parse === undefined && failure.oclif === undefined) return CiliumError.from(thrown)
   const typed = failure.flags?.[0]
   if (failure.constructor.name === 'NonExistentFlagsError' && typed !== undefined) {
-    const known = Object.entries(failure.parse.input?.flags ?? {})
+    const known = Object.entries(failure.parse?.input?.flags ?? {})
       .filter(([, flag]) => flag.hidden !== true)
       .map(([name]) => `--${name}`)
     const meant = nearest(typed.split('=', 1)[0]!, known)

@@ -16,7 +16,7 @@ import type {SuiteReport, TestResult} from './report.ts'
 import {type Progress, runTests} from './runner.ts'
 import {selectTests} from './selection.ts'
 import {suite} from './suite.ts'
-import type {Peer} from './test.ts'
+import type {OutsidePeer, Peer} from './test.ts'
 import type {KubernetesObject, NodeObject, PodObject, TestCluster, WorkloadObject} from './test-cluster.ts'
 
 const runtimeConfigFile = '/var/run/cilium/state/agent-runtime-config.json'
@@ -65,7 +65,6 @@ export async function runSuite(run: SuiteRun): Promise<SuiteReport> {
   const timeout = options.timeoutMs === 0 ? undefined : AbortSignal.timeout(options.timeoutMs)
   const signal = timeout === undefined ? run.signal : AbortSignal.any([run.signal, timeout])
   try {
-    await using closing = new AsyncDisposableStack()
     const found = await lookAround(run, signal)
     const {features, nodes, agents, image} = found
     const families = testedFamilies(features, options)
@@ -85,7 +84,7 @@ export async function runSuite(run: SuiteRun): Promise<SuiteReport> {
       ),
     )
     const lab = findLab(cluster.server)
-    const {outside, missing} = await findOutside(run, lab, nodes, closing)
+    const {outside, missing} = findOutside(run, lab, nodes)
     const external = {...options.external, ...externalAbilities(options, lab !== undefined)}
     const contexts = await Promise.all(
       namespaces.map((namespace, index) =>
@@ -202,23 +201,15 @@ function externalAbilities({external}: ConnectivityOptions, isLab: boolean) {
 }
 
 /** Who stands outside: the flag, else the lab's outside, else a node without Cilium (found with the pods). */
-async function findOutside(
+function findOutside(
   {options, hooks}: SuiteRun,
   lab: LabPlan | undefined,
   nodes: readonly NodeObject[],
-  closing: AsyncDisposableStack,
-): Promise<{outside: Peer | undefined; missing: string}> {
+): {outside: OutsidePeer | undefined; missing: string} {
   const missing = 'no machine outside of the cluster is known: name one with --outside-exec'
   if (options.outsideExec.length > 0) return {outside: commandPeer(options.outsideExec), missing}
   if (lab === undefined) return {outside: undefined, missing}
   hooks.say(`🧪 This cluster is the lab "${lab.name}" of this machine: its outside takes part`)
-  return {
-    outside: closing.use(
-      await labOutside(
-        lab,
-        nodes.filter((node) => !isForeign(node)),
-      ),
-    ),
-    missing,
-  }
+  const ours = nodes.filter((node) => !isForeign(node))
+  return {outside: labOutside(lab, ours), missing}
 }

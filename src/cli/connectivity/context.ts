@@ -1,7 +1,7 @@
 /** Finds what there is to test with: pods by role, nodes, services, agents. */
 import type {Features} from './features.ts'
 import type {ConnectivityOptions, ExternalTargets, Family} from './options.ts'
-import type {EchoPeer, Peer, TestContext} from './test.ts'
+import type {EchoPeer, OutsidePeer, Peer, TestContext} from './test.ts'
 import type {NodeObject, PodObject, ServiceObject, TestCluster} from './test-cluster.ts'
 import {echoPort, hostPortOf, plannedWorkloads, type Role} from './workloads/objects.ts'
 
@@ -15,7 +15,7 @@ export interface ContextSources {
   readonly families: readonly Family[]
   readonly nodes: readonly NodeObject[]
   readonly agents: readonly Peer[]
-  readonly outside: Peer | undefined
+  readonly outside: OutsidePeer | undefined
   readonly outsideMissing: string
   readonly signal: AbortSignal
 }

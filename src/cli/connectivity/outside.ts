@@ -5,10 +5,12 @@
 import {spawn} from 'node:child_process'
 import {text} from 'node:stream/consumers'
 import {execInLab} from '../../lab/exec.ts'
-import {apiUrl, type LabPlan, outsideAddresses} from '../../lab/plan.ts'
+import {apiUrl, type LabPlan, outsideAddresses, places} from '../../lab/plan.ts'
 import {listLabs, readPlan} from '../../lab/state.ts'
+import {fail} from '../../runtime/errors.ts'
+import {TEST_PROBE_FAILED} from './errors.ts'
 import type {Family} from './options.ts'
-import type {Peer} from './test.ts'
+import type {OutsidePeer, Peer} from './test.ts'
 import type {CommandResult, ExecOptions, NodeObject} from './test-cluster.ts'
 
 export type {LabPlan}
@@ -30,29 +32,50 @@ export function commandPeer(prefix: readonly string[]): Peer {
   }
 }
 
-/** The namespace that stands for the Internet in a lab. Its router gets routes to the pods while the test runs. */
-export async function labOutside(plan: LabPlan, nodes: readonly NodeObject[]): Promise<Peer & AsyncDisposable> {
-  const routes = nodes.flatMap(podRoutes)
-  for (const {cidr, via} of routes) await labCommand(plan, 'fabric', ['ip', 'route', 'replace', cidr, 'via', via])
+/** The namespace that stands for the Internet in a lab. */
+export function labOutside(plan: LabPlan, nodes: readonly NodeObject[]): OutsidePeer {
   return {
     name: 'outside',
     addresses: {ipv4: outsideAddresses.main.ipv4, ipv6: outsideAddresses.main.ipv6},
     exec: async (command, {signal, timeoutMs}) => {
-      const {stdout, stderr, status} = await execInLab(plan, 'outside', command, {
+      const {stdout, stderr, status} = await execInLab(plan, places.outside, command, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       })
       return {stdout, stderr, exitCode: status ?? 1}
     },
-    async [Symbol.asyncDispose]() {
-      for (const {cidr, via} of routes) {
-        await execInLab(plan, 'fabric', ['ip', 'route', 'del', cidr, 'via', via])
-      }
-    },
+    openRoutes: () => openRoutes(plan, nodes.flatMap(podRoutes)),
   }
 }
 
+/** The lab's router sends packets for pods to their nodes, and the outside sends them to the router. */
+async function openRoutes(plan: LabPlan, routes: readonly PodRoute[]): Promise<AsyncDisposable> {
+  const opened = new AsyncDisposableStack()
+  try {
+    for (const {cidr, via} of routes) {
+      const {gateway} = outsideAddresses
+      const steps = [
+        [places.fabric, cidr, via],
+        [places.outside, cidr, cidr.includes(':') ? gateway.ipv6 : gateway.ipv4],
+      ] as const
+      for (const [place, to, router] of steps) {
+        await labRoute(plan, place, 'replace', to, router)
+        opened.defer(() => labRoute(plan, place, 'del', to, router))
+      }
+    }
+  } catch (thrown) {
+    await opened.disposeAsync()
+    throw thrown
+  }
+  return opened
+}
+
+interface PodRoute {
+  readonly cidr: string
+  readonly via: string
+}
+
 /** The way to each pod CIDR of a node is through that node, family by family. */
-export function podRoutes({spec, status}: NodeObject): {cidr: string; via: string}[] {
+export function podRoutes({spec, status}: NodeObject): PodRoute[] {
   const familyOf = (address: string): Family => (address.includes(':') ? 'ipv6' : 'ipv4')
   const internal = (status.addresses ?? []).filter(({type}) => type === 'InternalIP').map(({address}) => address)
   return (spec.podCIDRs ?? []).flatMap((cidr) => {
@@ -61,9 +84,12 @@ export function podRoutes({spec, status}: NodeObject): {cidr: string; via: strin
   })
 }
 
-async function labCommand(plan: LabPlan, place: string, command: readonly string[]): Promise<void> {
+async function labRoute(plan: LabPlan, place: string, verb: string, cidr: string, via: string): Promise<void> {
+  const command = ['ip', 'route', verb, cidr, 'via', via]
   const {status, stderr} = await execInLab(plan, place, command)
-  if (status !== 0) throw new Error(`${command.join(' ')} in the lab's ${place}: ${stderr.trim()}`)
+  if (status !== 0) {
+    fail(TEST_PROBE_FAILED, {command: command.join(' '), pod: `the lab's ${place}`, detail: stderr.trim()})
+  }
 }
 
 async function runHere(argv: readonly string[], {signal, timeoutMs}: ExecOptions): Promise<CommandResult> {

@@ -21,6 +21,15 @@ export interface Peer {
   exec(command: readonly string[], options: ExecOptions): Promise<CommandResult>
 }
 
+/** A machine that is not in the cluster. */
+export interface OutsidePeer extends Peer {
+  /**
+   * Gives it and the routers in between routes to the pods, for as long as what is returned lives: at other times
+   * nobody outside knows the way, so that a pod whose address is not translated gets no answer.
+   */
+  openRoutes?(): Promise<AsyncDisposable>
+}
+
 /** Something to talk to that sends nothing itself. */
 export interface Target {
   /** as it shows in action names: a name, an address, or both */
@@ -46,7 +55,7 @@ export interface TestContext {
   /** agents of the network, one per node */
   readonly agents: readonly Peer[]
   /** a machine that is not in the cluster and has routes to its pods; undefined when none can be reached */
-  readonly outside: Peer | undefined
+  readonly outside: OutsidePeer | undefined
   /** why there is no outside */
   readonly outsideMissing: string
   readonly signal: AbortSignal

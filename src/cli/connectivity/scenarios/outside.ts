@@ -6,10 +6,11 @@ import type {Scenario} from '../test.ts'
 export const outsideToPod: Scenario = {
   name: 'from-cidr-to-pod',
   requires: [needsOutside],
-  *actions(context) {
+  async *actions(context) {
     const names = new ActionNames()
     const {outside} = context
     if (outside === undefined) return
+    await using _routes = await outside.openRoutes?.()
     for (const family of context.families) {
       for (const echo of context.echoes) {
         const address = echo.addresses[family]
