@@ -179,6 +179,12 @@ identity-gc-interval: {{ .identityGCInterval | quote }}
 identity-heartbeat-timeout: {{ .identityHeartbeatTimeout | quote }}
 cilium-endpoint-gc-interval: {{ .endpointGCInterval | quote }}
 nodes-gc-interval: {{ .nodeGCInterval | quote }}
+{{- with .unmanagedPodWatcher }}
+unmanaged-pod-watcher-interval: {{ .restart | ternary (printf "%ds" (.intervalSeconds | int)) "0" | quote }}
+{{- if .selector }}
+pod-restart-selector: {{ join "," (include "cilium.words" .selector | fromYamlArray) | quote }}
+{{- end }}
+{{- end }}
 skip-crd-creation: {{ .skipCRDCreation | quote }}
 remove-cilium-node-taints: {{ .removeNodeTaints | quote }}
 set-cilium-node-taints: {{ kindIs "invalid" .setNodeTaints | ternary .removeNodeTaints .setNodeTaints | quote }}

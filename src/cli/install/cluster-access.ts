@@ -1,9 +1,10 @@
 /** What installing and removing does with a cluster: reading by path, writing objects of any kind the chart makes. */
 import {connectKube, type KubeClient, type Query} from '../../k8s/client.ts'
+import {Discovery} from '../../k8s/discovery.ts'
 import {k8sErrors} from '../../k8s/errors.ts'
 import {type ApplyOptions, type DeleteOptions, objects} from '../../k8s/objects.ts'
 import {apiVersionOf, type KubeObject, type NewObject, pathOf, type Resource, resources} from '../../k8s/resources.ts'
-import {fail, hasCode} from '../../runtime/errors.ts'
+import {hasCode} from '../../runtime/errors.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 
 /** The manager of the fields that we apply. */
@@ -16,15 +17,17 @@ export interface AnyObject extends KubeObject {
   readonly [field: string]: unknown
 }
 
+const knownResources: ReadonlyMap<string, Resource> = new Map(
+  Object.values(resources).map((resource) => [`${apiVersionOf(resource)}/${resource.kind}`, resource]),
+)
+
 export class ClusterAccess {
   readonly #client: KubeClient
-  readonly #known = new Map<string, Resource>()
+  readonly #discovery: Discovery
 
   constructor(client: KubeClient) {
     this.#client = client
-    for (const resource of Object.values(resources)) {
-      this.#known.set(`${apiVersionOf(resource)}/${resource.kind}`, resource)
-    }
+    this.#discovery = new Discovery(client)
   }
 
   /** @throws errors of the Kubernetes client */
@@ -105,17 +108,7 @@ export class ClusterAccess {
 
   /** Where the API serves a kind: one we know, or what the cluster says. @throws K8S_KIND_UNKNOWN */
   async resourceOf(apiVersion: string, kind: string): Promise<Resource> {
-    const key = `${apiVersion}/${kind}`
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion]
-    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
-    const served = await this.get<{resources: readonly {name: string; kind: string; namespaced: boolean}[]}>(path)
-    const found = served?.resources.find((one) => one.kind === kind && !one.name.includes('/'))
-    if (found === undefined) return fail(k8sErrors.K8S_KIND_UNKNOWN, {kind, apiVersion})
-    const resource = {group, version, plural: found.name, kind, namespaced: found.namespaced}
-    this.#known.set(key, resource)
-    return resource
+    return knownResources.get(`${apiVersion}/${kind}`) ?? (await this.#discovery.find(apiVersion, kind))
   }
 
   [Symbol.dispose](): void {

@@ -37,6 +37,8 @@ describe('rights', () => {
   test('the agent may read what it follows and write what nodes share', () => {
     expect(rulesOf('ClusterRole', 'cilium')).toEqual([
       'get,list,watch /namespaces,nodes,pods,services',
+      'get,list,watch discovery.k8s.io/endpointslices',
+      'create,patch /events',
       'get,list,watch apiextensions.k8s.io/customresourcedefinitions',
       'get,list,watch cilium.io/ciliumendpoints,ciliumidentities,ciliumnodes,ciliumnodeconfigs',
       'create cilium.io/ciliumidentities',
@@ -52,6 +54,9 @@ describe('rights', () => {
       'get,list,watch /namespaces,nodes,pods',
       'patch /nodes',
       'patch /nodes/status',
+      'delete /pods',
+      'get /services [1 names]',
+      'get,list networking.k8s.io/servicecidrs',
       'get,list,watch apiextensions.k8s.io/customresourcedefinitions',
       'create apiextensions.k8s.io/customresourcedefinitions',
       'update,patch apiextensions.k8s.io/customresourcedefinitions [10 names]',
