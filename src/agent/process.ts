@@ -1,4 +1,7 @@
 /** The agent as a process: flags, configuration, log, and the exit code. What it does is in main.ts. */
+import {existsSync} from 'node:fs'
+import {hostname} from 'node:os'
+import {join} from 'node:path'
 import {systemClock} from '../runtime/clock.ts'
 import {CiliumError, fail, hasCode} from '../runtime/errors.ts'
 import {exitCodes} from '../runtime/exit-codes.ts'
@@ -7,6 +10,8 @@ import {createLog} from '../runtime/log.ts'
 import {FdSink} from '../runtime/log-sink.ts'
 import {MetricRegistry} from '../runtime/metrics.ts'
 import {versionText} from '../runtime/version.ts'
+import {socketAnswers} from './api/listen.ts'
+import {cleanUpNode} from './cleanup.ts'
 import {isKey, loadConfig} from './config.ts'
 import {codes} from './errors.ts'
 import {logOptions} from './log-level.ts'
@@ -20,6 +25,7 @@ export async function main(argv: readonly string[], environment: NodeJS.ProcessE
     return exitCodes.ok
   }
   try {
+    if (argv[0] === 'cleanup') return await cleanUp(argv.slice(1), environment)
     const {folder, overrides} = parseFlags(argv)
     return await run(folder, overrides, environment)
   } catch (thrown) {
@@ -50,6 +56,20 @@ async function run(
   log.flush()
   await sink.drain()
   return error === undefined ? exitCodes.ok : exitCodes.failed
+}
+
+/** `cilium-agent cleanup [--force] [--key=value …]`: takes everything of ours off this node. */
+async function cleanUp(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const {folder, overrides} = parseFlags(argv.filter((word) => word !== '--force'))
+  // the ConfigMap may be gone already: defaults and flags do then
+  const readable = folder !== undefined && existsSync(folder) ? folder : undefined
+  const {config} = await loadConfig(readable, overrides, environment['K8S_NODE_NAME'] ?? hostname())
+  const path = join(config['state-dir'], 'cilium.sock')
+  if (!argv.includes('--force') && (await socketAnswers(path))) fail(codes.API_SOCKET_IN_USE, {path})
+  const cniBinaries = '/host/opt/cni/bin'
+  const errors = await cleanUpNode({config, cniBinaries, say: (line) => console.log(line)})
+  console.log(errors.length === 0 ? 'this node is clean' : `${errors.length} steps failed: run it again`)
+  return errors.length === 0 ? exitCodes.ok : exitCodes.failed
 }
 
 /** `--config-dir DIR`, and any key of the configuration as `--key=value` or `--key value`. */

@@ -13,7 +13,7 @@ import {codes} from '../errors.ts'
  */
 export async function listenOnSocket(server: Server, path: string, mode = 0o660): Promise<void> {
   await mkdir(dirname(path), {recursive: true})
-  if (await answers(path)) fail(codes.API_SOCKET_IN_USE, {path})
+  if (await socketAnswers(path)) fail(codes.API_SOCKET_IN_USE, {path})
   await rm(path, {force: true})
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -49,7 +49,8 @@ export function parseListenAddress(
   return {host: match[1] ?? (match[2] === '' ? undefined : match[2]), port: Number(match[3])}
 }
 
-function answers(path: string): Promise<boolean> {
+/** Does somebody listen there? */
+export function socketAnswers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path)
     const end = (result: boolean) => {

@@ -52,8 +52,7 @@ export function routeReconciler({socket, skipUnreachable, log}: RouteReconcilerO
       const wanted = new Set(rows.map((row) => row.destination.toString()))
       for (const family of [4, 6] as const) {
         for (const route of listRoutes(socket, {family, protocol: routeProtocols.cilium})) {
-          if (!wanted.has(route.destination.toString()))
-            deleteRoute(socket, {destination: route.destination, ...typeOf(route.type)})
+          if (!wanted.has(route.destination.toString())) deleteOwnRoute(socket, route)
         }
       }
     },
@@ -116,6 +115,16 @@ function deleteRoute(socket: NetlinkSocket, route: Route): void {
     return
   }
   throw error
+}
+
+/** Deletes a route that was listed. A missing one is success. */
+export function deleteOwnRoute(socket: NetlinkSocket, route: Listed): void {
+  deleteRoute(socket, {
+    destination: route.destination,
+    table: route.table,
+    ...typeOf(route.type),
+    ...(route.ifindex === 0 || route.type === 7 ? {} : {ifindex: route.ifindex}),
+  })
 }
 
 function typeOf(type: number): {readonly type: 'unicast' | 'unreachable'} {

@@ -1,5 +1,6 @@
 /** The real agent process on a node of its own: real programs, maps, devices and CNI shim; Kubernetes in memory. */
 import {existsSync, readdirSync} from 'node:fs'
+import {writeFile} from 'node:fs/promises'
 import {createServer, type Server} from 'node:http'
 import {join} from 'node:path'
 import {execa} from 'execa'
@@ -394,4 +395,36 @@ test('an agent that is stopped leaves the datapath, and removes its CNI configur
 
   expect(await processIn(a.netns).tcp(b.ipv4, 'without')).toBe('without')
   expect(existsSync(join(node.folder, 'cni/05-cilium.conflist'))).toBe(false)
+})
+
+test('a cleaned node has nothing of ours any more, and cleaning it again is fine', async () => {
+  await makeNode({config: {'routing-mode': 'tunnel'}})
+  await writeFile(join(node.folder, 'cni/10-other.conflist'), '{}')
+  await node.start()
+  await node.addPod('a')
+  expect(readdirSync(join(node.folder, 'cni')).sort()).toEqual(['05-cilium.conflist', '10-other.conflist.cilium_bak'])
+  expect((await node.cleanUp()).exitCode).toBe(1) // an agent runs
+  await node.stop()
+
+  const first = await node.cleanUp()
+  const again = await node.cleanUp()
+
+  expect(first.exitCode).toBe(0)
+  expect(again.stdout).toBe('this node is clean')
+  expect(
+    node
+      .links()
+      .map(({name}) => name)
+      .sort(),
+  ).toEqual(['eth0', 'lo'])
+  expect(node.pins()).toEqual([])
+  expect(readdirSync(join(node.folder, 'cni'))).toEqual(['10-other.conflist'])
+  expect([readdirSync(join(node.folder, 'lib')), readdirSync(join(node.folder, 'run'))]).toEqual([[], []])
+  const {stdout} = await execa('nsenter', [
+    `--net=${node.netns}`,
+    'sh',
+    '-c',
+    'ip route show proto 193; ip -6 route show proto 193; ip rule; ip -6 rule',
+  ])
+  expect(stdout.split('\n').filter((line) => !/lookup (local|main|default)/.test(line))).toEqual([])
 })

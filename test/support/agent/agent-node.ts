@@ -7,7 +7,16 @@
  */
 import {type ChildProcess, spawn} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
-import {createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import {connect, createServer, type Server, type Socket} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -34,7 +43,11 @@ export interface AgentNodeOptions {
   readonly number: number
   readonly config?: Readonly<Record<string, string>>
   readonly podCidrs?: readonly string[]
+  /** several nodes on one link, 192.168.70.0/24, instead of one each */
+  readonly shared?: boolean
 }
+
+const bridge = 'ag-br'
 
 export interface CniReply {
   readonly exitCode: number | undefined
@@ -48,6 +61,7 @@ export class AgentNode {
   readonly folder: string
   readonly uplink: string
   readonly addresses: readonly [string, string]
+  readonly gateways: readonly [string, string]
   readonly podCidrs: readonly string[]
   readonly socket: NetlinkSocket
   private readonly options: AgentNodeOptions
@@ -62,7 +76,12 @@ export class AgentNode {
     this.options = options
     this.name = `ag-node${number}`
     this.uplink = `ag${number}-up`
-    this.addresses = [`192.168.${number}.11`, `fd00:192:168:${number}::11`]
+    this.gateways = options.shared
+      ? ['192.168.70.1', 'fd00:192:168:70::1']
+      : [`192.168.${number}.1`, `fd00:192:168:${number}::1`]
+    this.addresses = options.shared
+      ? [`192.168.70.${number}`, `fd00:192:168:70::${number}`]
+      : [`192.168.${number}.11`, `fd00:192:168:${number}::11`]
     this.podCidrs = options.podCidrs ?? [`10.${number}.0.0/24`, `fd00:10:${number}::/112`]
     this.folder = join(tmpdir(), `${this.name}-${randomBytes(4).toString('hex')}`)
     deleteNetns(this.name)
@@ -137,6 +156,15 @@ export class AgentNode {
     const gone = new Promise<number | null>((resolve) => child.once('exit', resolve))
     child.kill(signal)
     return gone
+  }
+
+  /** Runs the agent's clean-up of the node. */
+  cleanUp(): Promise<{readonly exitCode?: number; readonly stdout: string}> {
+    const args = [`--net=${this.netns}`, process.execPath, join(root, 'bin/cilium-agent.js'), 'cleanup']
+    return execa('nsenter', [...args, `--config-dir=${this.folder}/config`], {
+      env: {K8S_NODE_NAME: this.name, NODE_NO_WARNINGS: '1'},
+      reject: false,
+    }) as Promise<{readonly exitCode?: number; readonly stdout: string}>
   }
 
   /** Makes a pod known to Kubernetes and gives it a namespace: what scheduler and runtime do before CNI. */
@@ -258,7 +286,12 @@ export class AgentNode {
     unmountFileSystem(join(this.folder, 'bpf'))
     deleteNetns(this.name)
     removeLink(this.uplink)
+    if (this.options.shared) removeLink(bridge)
     rmSync(this.folder, {recursive: true, force: true})
+  }
+
+  private get relayPort(): number {
+    return 26_000 + this.options.number
   }
 
   private makeNetns(name: string): string {
@@ -271,34 +304,31 @@ export class AgentNode {
   }
 
   private makeUplink(): void {
-    const {number} = this.options
     using outside = new NetlinkSocket()
     const netns = openNetns({name: this.name})
     outside.run(linkAdd({name: this.uplink, kind: 'veth', peer: {name: 'eth0', netns}}))
-    const up = findLink(outside, this.uplink)!
+    closeSync(netns)
+    let up = findLink(outside, this.uplink)!
+    if (this.options.shared) {
+      if (findLink(outside, bridge) === undefined) outside.run(linkAdd({name: bridge, kind: 'bridge'}))
+      const master = findLink(outside, bridge)!
+      outside.runAll([linkSet(up.ifindex, {master: master.ifindex}), linkSet(up.ifindex, {up: true})])
+      up = master
+    }
+    const [gateway4, gateway6] = this.gateways.map(Ip.of)
     outside.runAll([
-      addressReplace({ifindex: up.ifindex, ip: Ip.of(`192.168.${number}.1`), prefixLength: 24}),
-      addressReplace({ifindex: up.ifindex, ip: Ip.of(`fd00:192:168:${number}::1`), prefixLength: 64}),
+      addressReplace({ifindex: up.ifindex, ip: gateway4!, prefixLength: 24}),
+      addressReplace({ifindex: up.ifindex, ip: gateway6!, prefixLength: 64}),
       linkSet(up.ifindex, {up: true}),
     ])
-    const eth0 = findLink(this.socket, 'eth0')!
+    const {ifindex} = findLink(this.socket, 'eth0')!
     this.socket.runAll([
       linkSet(findLink(this.socket, 'lo')!.ifindex, {up: true}),
-      addressReplace({ifindex: eth0.ifindex, ip: Ip.of(this.addresses[0]), prefixLength: 24}),
-      addressReplace({ifindex: eth0.ifindex, ip: Ip.of(this.addresses[1]), prefixLength: 64}),
-      linkSet(eth0.ifindex, {up: true}),
-      routeReplace({
-        destination: Cidr.of('0.0.0.0/0'),
-        ifindex: eth0.ifindex,
-        gateway: Ip.of(`192.168.${number}.1`),
-        protocol: 4,
-      }),
-      routeReplace({
-        destination: Cidr.of('::/0'),
-        ifindex: eth0.ifindex,
-        gateway: Ip.of(`fd00:192:168:${number}::1`),
-        protocol: 4,
-      }),
+      addressReplace({ifindex, ip: Ip.of(this.addresses[0]), prefixLength: 24}),
+      addressReplace({ifindex, ip: Ip.of(this.addresses[1]), prefixLength: 64}),
+      linkSet(ifindex, {up: true}),
+      routeReplace({destination: Cidr.of('0.0.0.0/0'), ifindex, gateway: gateway4!, protocol: 4}),
+      routeReplace({destination: Cidr.of('::/0'), ifindex, gateway: gateway6!, protocol: 4}),
     ])
   }
 
@@ -316,13 +346,15 @@ export class AgentNode {
       }
       inner.pipe(outer).pipe(inner)
     })
-    await new Promise<void>((resolve) => relay.listen(26_443, `192.168.${this.options.number}.1`, resolve))
+    await new Promise<void>((resolve, reject) => {
+      relay.once('error', reject)
+      relay.listen(this.relayPort, this.gateways[0], resolve)
+    })
     this.relay = relay
   }
 
   private writeConfig(): void {
-    const {number} = this.options
-    const server = `http://192.168.${number}.1:26443`
+    const server = `http://${this.gateways[0]}:${this.relayPort}`
     writeFileSync(
       join(this.folder, 'kubeconfig'),
       JSON.stringify({
