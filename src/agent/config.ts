@@ -4,6 +4,7 @@
  * key and what is allowed; a key that nobody knows is told, and ignored.
  */
 import {Cidr} from '../model/cidr.ts'
+import {Ip} from '../model/ip.ts'
 import {LabelFilter} from '../model/label-filter.ts'
 import {readConfigDirectory} from '../runtime/config-directory.ts'
 import {
@@ -49,6 +50,18 @@ function cidrs(family: 4 | 6): ConfigOption<readonly Cidr[]> {
       const foreign = parsed.find((one) => one.family !== family)
       if (foreign !== undefined) throw new Error(`must be a list of IPv${family} CIDRs (${foreign} is none)`)
       return parsed
+    },
+  }
+}
+
+/** One address of a family. */
+function address(family: 4 | 6, fallback: string): ConfigOption<Ip> {
+  return {
+    fallback: Ip.of(fallback),
+    read(value) {
+      const parsed = Ip.parse(value)
+      if (parsed?.family === family) return parsed
+      throw new Error(`must be an IPv${family} address such as ${fallback}`)
     },
   }
 }
@@ -144,6 +157,15 @@ const settings = {
   'bpf-events-trace-enabled': flag(true),
   'node-port-range': text('30000,32767'),
   'kube-proxy-replacement': choice(['true', 'false'], 'false'),
+  // services
+  'bpf-lb-map-max': number(65_536, 1024, 1_048_576),
+  'bpf-lb-sock': flag(false),
+  'bpf-lb-sock-hostns-only': flag(false),
+  'bpf-lb-external-clusterip': flag(false),
+  'enable-service-topology': flag(false),
+  'enable-sctp': flag(false),
+  'ipv4-service-loopback-address': address(4, '169.254.42.1'),
+  'ipv6-service-loopback-address': address(6, '100::a9fe:2a01'),
   // CNI
   'write-cni-conf-when-ready': text(''),
   'custom-cni-conf': flag(false),
@@ -232,7 +254,7 @@ export function isKey(key: string): key is ConfigKey {
 export function formatValue(value: unknown): string {
   if (Array.isArray(value)) return value.map(String).join(' ')
   if (value === undefined) return ''
-  if (typeof value === 'object' && value !== null && !(value instanceof Cidr)) {
+  if (typeof value === 'object' && value !== null && !(value instanceof Cidr) && !(value instanceof Ip)) {
     return Object.entries(value)
       .map(([key, one]) => `${key}=${one}`)
       .join(',')

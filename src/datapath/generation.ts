@@ -155,7 +155,15 @@ function reopen(root: string, name: GenerationName): Generation | undefined {
   return undefined
 }
 
-const configurationMaps = ['cilium_lxc', 'cilium_ipcache', 'cilium_ipcache_p', 'cilium_devices'] as const
+const configurationMaps = [
+  'cilium_lxc',
+  'cilium_ipcache',
+  'cilium_ipcache_p',
+  'cilium_devices',
+  'cilium_lb',
+  'cilium_lb_lists',
+  'cilium_backends',
+] as const
 
 function load(options: GenerationOptions, name: GenerationName): Generation {
   const {root} = options

@@ -1,7 +1,7 @@
 /** Follows the kinds that the agent lives by, each into its table. */
 import type {KubeClient} from '../../k8s/client.ts'
 import {Reflector, type ReflectorEvent, type ReflectorHealth} from '../../k8s/reflector.ts'
-import {type KubeObject, type Resource, resources} from '../../k8s/resources.ts'
+import {type EndpointSlice, type KubeObject, type Resource, resources, type Service} from '../../k8s/resources.ts'
 import {type Clock, sleep} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
@@ -11,9 +11,11 @@ import type {Tables} from '../state/tables.ts'
 import {type CiliumEndpointObject, remoteEndpointRow} from './cilium-endpoint.ts'
 import {type CiliumIdentityObject, identityRow} from './cilium-identity.ts'
 import {type CiliumNodeObject, nodeRow} from './cilium-node.ts'
+import {endpointSliceRow} from './endpoint-slice.ts'
 import {namespaceRow} from './namespace.ts'
 import {localNodeRow, type NodeObject} from './node.ts'
 import {type PodObject, podRow} from './pod.ts'
+import {serviceRow} from './service.ts'
 
 export interface ReflectorsOptions {
   readonly client: KubeClient
@@ -45,6 +47,10 @@ export class Reflectors {
       this.into(resources.pods, tables.pods, 'pods', (object) => podRow(object as PodObject), {
         fieldSelector: `spec.nodeName=${nodeName}`,
       }),
+      this.into(resources.services, tables.services, 'services', (object) => serviceRow(object as Service)),
+      this.into(resources.endpointSlices, tables.endpointSlices, 'endpointslices', (object) =>
+        endpointSliceRow(object as EndpointSlice),
+      ),
     ]
     this.own = [
       this.into(resources.ciliumNodes, tables.nodes, 'ciliumnodes', (o) => nodeRow(o as CiliumNodeObject, nodeName)),
@@ -76,7 +82,16 @@ export class Reflectors {
 
   /** By plural name. */
   health(): ReadonlyMap<string, ReflectorHealth> {
-    const names = ['nodes', 'namespaces', 'pods', 'ciliumnodes', 'ciliumidentities', 'ciliumendpoints']
+    const names = [
+      'nodes',
+      'namespaces',
+      'pods',
+      'services',
+      'endpointslices',
+      'ciliumnodes',
+      'ciliumidentities',
+      'ciliumendpoints',
+    ]
     return new Map([...this.core, ...this.own].map((reflector, i) => [names[i]!, reflector.health]))
   }
 

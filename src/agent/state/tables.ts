@@ -1,5 +1,6 @@
 /** All state of the agent between reflectors, engines and reconcilers. Every table can be printed (`dump`). */
 import {Table} from '../../runtime/table.ts'
+import type {EndpointSliceRow, FrontendRow, ServiceRow} from '../service/rows.ts'
 import type {
   AddressRow,
   DeviceRow,
@@ -28,6 +29,9 @@ export interface Tables {
   readonly routes: Table<RouteRow>
   readonly devices: Table<DeviceRow>
   readonly probes: Table<ProbeRow>
+  readonly services: Table<ServiceRow>
+  readonly endpointSlices: Table<EndpointSliceRow, 'service'>
+  readonly frontends: Table<FrontendRow, 'service'>
 }
 
 /** Empty tables. Those that Kubernetes feeds wait for their source, named by kind. */
@@ -100,6 +104,26 @@ export function createTables(): Tables {
     probes: new Table<ProbeRow>({
       name: 'probes',
       key: (probe) => `${probe.node} ${probe.kind} ${probe.ip} ${probe.protocol}`,
+    }),
+    services: new Table<ServiceRow>({
+      name: 'services',
+      key: (service) => `${service.namespace}/${service.name}`,
+      equal: sameJson,
+      sources: ['services'],
+    }),
+    endpointSlices: new Table<EndpointSliceRow, 'service'>({
+      name: 'endpoint-slices',
+      key: (slice) => `${slice.namespace}/${slice.name}`,
+      indexes: {service: (slice) => [slice.service]},
+      equal: sameJson,
+      sources: ['endpointslices'],
+    }),
+    frontends: new Table<FrontendRow, 'service'>({
+      name: 'frontends',
+      key: (frontend) => frontend.key,
+      indexes: {service: (frontend) => [`${frontend.namespace}/${frontend.name}`]},
+      equal: sameJson,
+      sources: ['services'],
     }),
   }
 }

@@ -1,0 +1,232 @@
+/** Makes the service maps equal to the frontend table. */
+import type {Reconciler} from '../../runtime/reconciler.ts'
+import type {FrontendEntry, FrontendEntryKey, ServiceMaps} from '../service/door.ts'
+import {ListRoom} from '../service/list-room.ts'
+import {BackendNumbers, backendRef, FrontendNumbers} from '../service/numbers.ts'
+import type {BackendState, FrontendBackend, FrontendRow, Selection} from '../service/rows.ts'
+
+/** No program runs that long: a list that no frontend names any more is read by nobody after this. */
+const graceMs = 1000
+
+interface Written {
+  readonly entry: FrontendEntry
+  readonly refs: readonly number[]
+}
+
+/** What `services` tells of a frontend besides the row. */
+export interface FrontendState {
+  readonly number: number
+  readonly entry: FrontendEntry
+}
+
+/**
+ * Why the order is safe. Growing: backends, then a new list in free room, then the frontend's row, which is one atomic
+ * write: a packet reads the old list or the new one, never half of one. Shrinking: the row first, then backends that
+ * nobody lists; flows that still name one find its place empty and choose again. A frontend with an inside has the
+ * inside's row before the outer one points there, and the outer one stops pointing there before the inside's row goes.
+ */
+export class ServiceReconciler implements Reconciler<FrontendRow> {
+  private readonly maps: ServiceMaps
+  private readonly room: ListRoom
+  private readonly numbers = new FrontendNumbers()
+  private readonly backends: BackendNumbers
+  private readonly states = new Map<string, BackendState>()
+  /** by entry key */
+  private readonly written = new Map<string, Written>()
+  private readonly used = new Map<string, ReadonlySet<string>>()
+  private moving = false
+  /** Every row has been written once. Until then a list of before may name a backend that no row has asked for yet. */
+  private settled = false
+
+  /** Takes over what the maps hold. @param now a monotonic clock, ms */
+  constructor(maps: ServiceMaps, now: () => number) {
+    this.maps = maps
+    this.room = new ListRoom({capacity: maps.listCapacity, graceMs, now})
+    this.backends = new BackendNumbers(maps.backendCapacity)
+    this.restore()
+  }
+
+  update(row: FrontendRow): void {
+    const user = row.key
+    const wanted = new Map<string, {readonly backend: FrontendBackend; readonly state: BackendState}>()
+    for (const {active, terminating} of [row.backends, row.inside ?? none]) {
+      for (const backend of terminating) {
+        const key = backendKey(backend)
+        if (!wanted.has(key)) wanted.set(key, {backend, state: 'terminating'})
+      }
+      for (const backend of active) wanted.set(backendKey(backend), {backend, state: 'active'})
+    }
+    // noted before it can fail: what is taken is given back, whatever becomes of the rest
+    this.used.set(user, new Set([...(this.used.get(user) ?? []), ...wanted.keys()]))
+    const refs = new Map<string, number>()
+    for (const [key, {backend, state}] of wanted) refs.set(key, this.takeBackend(key, user, backend, state))
+
+    const number = row.port === 0 ? 0 : this.numbers.of(row.key)
+    if (row.inside !== undefined) this.write(entryKey(row, true), entryOf(row, true, number), row.inside, refs)
+    this.write(entryKey(row, false), entryOf(row, false, number), row.backends, refs)
+    if (row.inside === undefined) this.erase(entryKey(row, true))
+    this.releaseBackends(user, new Set(wanted.keys()))
+  }
+
+  remove(row: FrontendRow): void {
+    this.erase(entryKey(row, false))
+    this.erase(entryKey(row, true))
+    this.numbers.release(row.key)
+    this.releaseBackends(row.key, new Set())
+  }
+
+  prune(rows: readonly FrontendRow[]): void {
+    const wanted = new Set(rows.flatMap((row) => [true, false].map((inside) => keyText(entryKey(row, inside)))))
+    for (const [key] of [...this.maps.frontends()]) if (!wanted.has(keyText(key))) this.erase(key)
+    this.settled = true
+    for (const key of this.backends.unused()) this.freeBackend(key)
+  }
+
+  /** What is in the maps for a row; undefined: nothing yet. */
+  stateOf(row: FrontendRow): FrontendState | undefined {
+    const written = this.written.get(keyText(entryKey(row, false)))
+    return written && {number: written.entry.service, entry: written.entry}
+  }
+
+  /** Numbers of a backend, for listings. */
+  get fill(): {readonly frontends: number; readonly backends: number; readonly places: number} {
+    return {frontends: this.written.size, backends: this.backends.size, places: this.room.used}
+  }
+
+  private restore(): void {
+    for (const [key, entry] of this.maps.frontends()) {
+      const length = entry.count + entry.others
+      this.written.set(keyText(key), {entry, refs: length === 0 ? [] : this.maps.readList(entry.list, length)})
+      if (!key.inside) this.numbers.restore(keyText(key), entry.service)
+    }
+    this.room.restore(
+      [...this.written.values()]
+        .filter(({refs}) => refs.length > 0)
+        .map(({entry, refs}) => ({offset: entry.list, length: refs.length})),
+    )
+    this.backends.restore(
+      Array.from(this.maps.backends(), ([index, entry]) => {
+        const {ip, state, generation} = entry
+        if (ip === undefined || state === 'free') return {index, generation, key: undefined}
+        const key = backendKey({...entry, ip})
+        this.states.set(key, state)
+        return {index, generation, key}
+      }),
+    )
+  }
+
+  private takeBackend(key: string, user: string, backend: FrontendBackend, state: BackendState): number {
+    const {number, fresh} = this.backends.take(key, user)
+    if (fresh || this.states.get(key) !== state) {
+      const {ip, port, protocol} = backend
+      this.maps.putBackend(number.index, {ip, port, protocol, state, generation: number.generation})
+      this.states.set(key, state)
+    }
+    return backendRef(number)
+  }
+
+  private releaseBackends(user: string, keep: ReadonlySet<string>): void {
+    for (const key of this.used.get(user) ?? []) {
+      if (!keep.has(key) && this.backends.leave(key, user) && this.settled) this.freeBackend(key)
+    }
+    if (keep.size === 0) this.used.delete(user)
+    else this.used.set(user, keep)
+  }
+
+  private freeBackend(key: string): void {
+    const number = this.backends.forget(key)
+    if (number === undefined) return
+    this.states.delete(key)
+    this.maps.putBackend(number.index, {...freeBackend, generation: number.generation})
+    this.moveEpoch()
+  }
+
+  /** Flows of backends that are gone look again; once for all changes of a turn. */
+  private moveEpoch(): void {
+    if (this.moving) return
+    this.moving = true
+    queueMicrotask(() => {
+      this.moving = false
+      this.maps.moveEpoch()
+    })
+  }
+
+  private write(
+    key: FrontendEntryKey,
+    entry: Omit<FrontendEntry, 'list' | 'count' | 'others'>,
+    selection: Selection,
+    known: ReadonlyMap<string, number>,
+  ): void {
+    const refs = [...selection.active, ...selection.terminating].map((backend) => known.get(backendKey(backend))!)
+    const text = keyText(key)
+    const before = this.written.get(text)
+    const counts = {count: selection.active.length, others: selection.terminating.length}
+    const sameList = before !== undefined && sameNumbers(before.refs, refs)
+    const list = sameList ? before.entry.list : refs.length === 0 ? 0 : this.newList(refs)
+    const wanted = {...entry, ...counts, list}
+    if (sameList && sameEntry(before.entry, wanted)) return
+    try {
+      this.maps.putFrontend(key, wanted)
+    } catch (thrown) {
+      if (!sameList) this.giveList({entry: wanted, refs})
+      throw thrown
+    }
+    this.written.set(text, {entry: wanted, refs})
+    if (!sameList) this.giveList(before)
+  }
+
+  private newList(refs: readonly number[]): number {
+    const offset = this.room.take(refs.length)
+    this.maps.writeList(offset, refs)
+    return offset
+  }
+
+  private erase(key: FrontendEntryKey): void {
+    const text = keyText(key)
+    this.maps.deleteFrontend(key)
+    this.giveList(this.written.get(text))
+    this.written.delete(text)
+  }
+
+  private giveList(written: Written | undefined): void {
+    if (written !== undefined && written.refs.length > 0) this.room.give(written.entry.list, written.refs.length)
+  }
+}
+
+const none: Selection = {active: [], terminating: []}
+
+function entryKey({ip, port, protocol}: FrontendRow, inside: boolean): FrontendEntryKey {
+  return {ip, port, protocol, inside}
+}
+
+/** As FrontendRow.key, with `/i` for the inside's. */
+function keyText({ip, port, protocol, inside}: FrontendEntryKey): string {
+  return `${ip.family === 6 ? `[${ip}]` : ip}:${port}/${protocol}${inside ? '/i' : ''}`
+}
+
+function entryOf(row: FrontendRow, inside: boolean, service: number): Omit<FrontendEntry, 'list' | 'count' | 'others'> {
+  return {
+    service,
+    kind: row.kind,
+    affinityS: row.affinityS,
+    scopes: !inside && row.inside !== undefined,
+    sourceRanges: !inside && row.sourceRanges.length > 0,
+    denyRanges: row.denyRanges,
+    local: inside ? row.insideLocal : row.local,
+    internalOnly: row.internalOnly,
+  }
+}
+
+export function backendKey({ip, port, protocol}: Pick<FrontendBackend, 'ip' | 'port' | 'protocol'>): string {
+  return `${ip.family === 6 ? `[${ip}]` : ip}:${port}/${protocol}`
+}
+
+const freeBackend = {ip: undefined, port: 0, protocol: 'TCP', state: 'free'} as const
+
+function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i])
+}
+
+function sameEntry(a: FrontendEntry, b: FrontendEntry): boolean {
+  return (Object.keys(b) as (keyof FrontendEntry)[]).every((key) => a[key] === b[key])
+}

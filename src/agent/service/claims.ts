@@ -1,0 +1,85 @@
+/** Who of several services has an address and port. Pure; told one service's frontends at a time. */
+import type {FrontendKind, FrontendRow} from './rows.ts'
+
+/** The stronger first. A LocalRedirect stands in for the service it takes traffic from. */
+const kinds: readonly FrontendKind[] = [
+  'LocalRedirect',
+  'ClusterIP',
+  'LoadBalancer',
+  'ExternalIPs',
+  'NodePort',
+  'HostPort',
+]
+
+/** A frontend that its service does not get. */
+export interface FrontendConflict {
+  readonly frontend: FrontendRow
+  /** who has it */
+  readonly holder: FrontendRow
+}
+
+export interface FrontendChange {
+  readonly key: string
+  /** undefined: nobody wants it any more */
+  readonly row: FrontendRow | undefined
+}
+
+/**
+ * Whose frontend counts when two services want the same: 1 the stronger kind, so that nobody takes a cluster address by
+ * naming it as an external one; 2 the older service; 3 the first by name. Rows that own an address for all its ports
+ * are alike, whosever they are.
+ */
+export class FrontendClaims {
+  private readonly byKey = new Map<string, Map<string, FrontendRow>>()
+  private readonly byOwner = new Map<string, ReadonlySet<string>>()
+
+  /** Replaces all frontends of an owner (none: it is gone). @returns the keys whose row may have changed */
+  set(owner: string, rows: readonly FrontendRow[]): FrontendChange[] {
+    const keys = new Set(rows.map(({key}) => key))
+    const touched = new Set(keys)
+    for (const key of this.byOwner.get(owner) ?? []) {
+      if (keys.has(key)) continue
+      touched.add(key)
+      const claims = this.byKey.get(key)
+      claims?.delete(owner)
+      if (claims?.size === 0) this.byKey.delete(key)
+    }
+    for (const row of rows) {
+      const claims = this.byKey.get(row.key)
+      if (claims === undefined) this.byKey.set(row.key, new Map([[owner, row]]))
+      else claims.set(owner, row)
+    }
+    if (keys.size === 0) this.byOwner.delete(owner)
+    else this.byOwner.set(owner, keys)
+    return Array.from(touched, (key) => ({key, row: this.holder(key)}))
+  }
+
+  owners(): IterableIterator<string> {
+    return this.byOwner.keys()
+  }
+
+  /** What a service wanted and does not have. */
+  conflicts(owner: string): FrontendConflict[] {
+    const found: FrontendConflict[] = []
+    for (const key of this.byOwner.get(owner) ?? []) {
+      const frontend = this.byKey.get(key)?.get(owner)
+      const holder = this.holder(key)
+      if (frontend !== undefined && holder !== undefined && holder !== frontend && frontend.port !== 0)
+        found.push({frontend, holder})
+    }
+    return found
+  }
+
+  private holder(key: string): FrontendRow | undefined {
+    let best: FrontendRow | undefined
+    for (const row of this.byKey.get(key)?.values() ?? []) if (best === undefined || stronger(row, best)) best = row
+    return best
+  }
+}
+
+function stronger(a: FrontendRow, b: FrontendRow): boolean {
+  const rank = kinds.indexOf(a.kind) - kinds.indexOf(b.kind)
+  if (rank !== 0) return rank < 0
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt
+  return `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}`
+}

@@ -1,0 +1,54 @@
+/** What the agent asks of the datapath's service maps, in its own words. Stories answer with plain tables. */
+import type {Ip} from '../../model/ip.ts'
+import type {BackendState, FrontendKind, ServiceProtocol} from './rows.ts'
+
+export interface FrontendEntryKey {
+  readonly ip: Ip
+  /** 0 with protocol ANY */
+  readonly port: number
+  readonly protocol: ServiceProtocol | 'ANY'
+  /** the row for pods and the node itself */
+  readonly inside: boolean
+}
+
+export interface FrontendEntry {
+  /** what users call the service id; 0 for a row that stands for all ports */
+  readonly service: number
+  readonly kind: FrontendKind
+  /** offset of its list, places that take new connections, places behind them */
+  readonly list: number
+  readonly count: number
+  readonly others: number
+  readonly affinityS: number
+  /** the inside has a row of its own */
+  readonly scopes: boolean
+  readonly sourceRanges: boolean
+  readonly denyRanges: boolean
+  /** all backends are on this node: they see the client; without one there is silence */
+  readonly local: boolean
+  readonly internalOnly: boolean
+}
+
+export interface BackendEntry {
+  /** undefined: free */
+  readonly ip: Ip | undefined
+  readonly port: number
+  readonly protocol: ServiceProtocol
+  readonly state: BackendState | 'free'
+  readonly generation: number
+}
+
+export interface ServiceMaps {
+  readonly listCapacity: number
+  readonly backendCapacity: number
+  frontends(): Iterable<readonly [FrontendEntryKey, FrontendEntry]>
+  backends(): Iterable<readonly [number, BackendEntry]>
+  readList(offset: number, length: number): readonly number[]
+  /** One step: packets see the old row or the new one. @throws LB_MAP_FULL */
+  putFrontend(key: FrontendEntryKey, entry: FrontendEntry): void
+  deleteFrontend(key: FrontendEntryKey): void
+  writeList(offset: number, refs: readonly number[]): void
+  putBackend(index: number, entry: BackendEntry): void
+  /** Makes every flow look again at what it rests on. */
+  moveEpoch(): void
+}

@@ -1,0 +1,140 @@
+/** What a service's frontends are: one object and its slices in, rows out. Pure. */
+import type {Ip, IpFamily} from '../../model/ip.ts'
+import type {
+  EndpointSliceRow,
+  FrontendKind,
+  FrontendRow,
+  Selection,
+  ServicePortRow,
+  ServiceProtocol,
+  ServiceRow,
+} from './rows.ts'
+import {candidates, type Place, select} from './selection.ts'
+
+export interface ServicePlan {
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+  /** node ports, load balancers' addresses and externalIPs are served too: there is no kube-proxy */
+  readonly external: boolean
+  /** hints count even if the service does not ask for near backends */
+  readonly topology: boolean
+  /** ClusterIPs answer clients from outside */
+  readonly externalClusterIp: boolean
+  readonly sctp: boolean
+  readonly place: Place
+  /** addresses on which node ports are served, of this node */
+  readonly nodePortIps: readonly Ip[]
+}
+
+/**
+ * Every frontend of a service:
+ * 1 each cluster address and port; 2 with `external`, each externalIP and load balancer's address and port, and each
+ * node address with the node port; 3 for each of these addresses but the nodes' a row that owns all other ports.
+ * Who answers depends on from where it is asked: ClusterIPs follow the internal policy; the others the external one when
+ * asked from outside, and all backends when asked from inside the cluster.
+ */
+export function frontendsOf(
+  service: ServiceRow,
+  slices: readonly EndpointSliceRow[],
+  plan: ServicePlan,
+): FrontendRow[] {
+  const rows: FrontendRow[] = []
+  const owned = new Map<string, FrontendRow>()
+  const base = {
+    namespace: service.namespace,
+    name: service.name,
+    affinityS: service.affinityS,
+    sourceRanges: [],
+    denyRanges: false,
+    createdAt: service.createdAt,
+  }
+  const hints = plan.topology || service.preferNear
+  const enabled = (ip: Ip) => (ip.family === 4 ? plan.ipv4 : plan.ipv6)
+  const own = (ip: Ip, kind: FrontendKind) =>
+    owned.set(String(ip), {
+      ...base,
+      key: frontendKey(ip, 0, 'ANY'),
+      ip,
+      port: 0,
+      protocol: 'ANY',
+      kind,
+      portName: '',
+      backends: nobody,
+      inside: undefined,
+      affinityS: 0,
+      local: false,
+      insideLocal: false,
+      internalOnly: false,
+    })
+
+  for (const port of service.ports) {
+    if (port.protocol === 'SCTP' && !plan.sctp) continue
+    const select = selector(slices, port, plan.place)
+    for (const ip of service.clusterIps.filter(enabled)) {
+      const local = service.internalLocal
+      rows.push({
+        ...base,
+        ...identify(ip, port, 'ClusterIP'),
+        backends: select(ip.family, {local, hints}),
+        inside: undefined,
+        local,
+        insideLocal: local,
+        internalOnly: !plan.externalClusterIp,
+      })
+      own(ip, 'ClusterIP')
+    }
+    if (!plan.external) continue
+    const add = (ip: Ip, number: number, kind: FrontendKind) => {
+      const local = service.externalLocal
+      const ranged = kind === 'LoadBalancer'
+      rows.push({
+        ...base,
+        ...identify(ip, {...port, port: number}, kind),
+        backends: select(ip.family, {local, hints}),
+        inside: local ? select(ip.family, {local: false, hints}) : undefined,
+        local,
+        insideLocal: false,
+        internalOnly: false,
+        ...(ranged ? {sourceRanges: service.sourceRanges, denyRanges: service.denyRanges} : {}),
+      })
+    }
+    for (const [ips, kind] of [
+      [service.externalIps, 'ExternalIPs'],
+      [service.loadBalancerIps, 'LoadBalancer'],
+    ] as const) {
+      for (const ip of ips.filter(enabled)) {
+        add(ip, port.port, kind)
+        own(ip, kind)
+      }
+    }
+    if (port.nodePort === 0) continue
+    for (const ip of plan.nodePortIps.filter(enabled)) {
+      if (service.clusterIps.some(({family}) => family === ip.family)) add(ip, port.nodePort, 'NodePort')
+    }
+  }
+  return [...rows, ...owned.values()]
+}
+
+const nobody: Selection = {active: [], terminating: []}
+
+/** Computes each selection once, however many addresses share it. */
+function selector(slices: readonly EndpointSliceRow[], port: ServicePortRow, place: Place) {
+  const found = new Map<string, Selection>()
+  return (family: IpFamily, {local, hints}: {local: boolean; hints: boolean}): Selection => {
+    const key = `${family} ${local}`
+    let selection = found.get(key)
+    if (selection === undefined) {
+      selection = select(candidates(slices, port, family), {local, hints, place})
+      found.set(key, selection)
+    }
+    return selection
+  }
+}
+
+function identify(ip: Ip, {port, protocol, name: portName}: ServicePortRow, kind: FrontendKind) {
+  return {key: frontendKey(ip, port, protocol), ip, port, protocol, kind, portName}
+}
+
+export function frontendKey(ip: Ip, port: number, protocol: ServiceProtocol | 'ANY'): string {
+  return `${ip.family === 6 ? `[${ip}]` : ip}:${port}/${protocol}`
+}

@@ -1,0 +1,120 @@
+/** Rows about services: what Kubernetes says of them, and the frontends that the datapath is to have. All immutable. */
+import type {Cidr} from '../../model/cidr.ts'
+import type {Ip, IpFamily} from '../../model/ip.ts'
+
+export type ServiceProtocol = 'TCP' | 'UDP' | 'SCTP'
+
+export interface ServicePortRow {
+  /** empty when the service has one port without a name */
+  readonly name: string
+  readonly port: number
+  readonly protocol: ServiceProtocol
+  /** 0: none */
+  readonly nodePort: number
+}
+
+/** A Service that has addresses. */
+export interface ServiceRow {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer'
+  readonly clusterIps: readonly Ip[]
+  readonly externalIps: readonly Ip[]
+  /** of status.loadBalancer, those that are ours to serve */
+  readonly loadBalancerIps: readonly Ip[]
+  readonly ports: readonly ServicePortRow[]
+  /** seconds that a client stays with its backend; 0: it does not */
+  readonly affinityS: number
+  readonly externalLocal: boolean
+  readonly internalLocal: boolean
+  /** 0: none */
+  readonly healthCheckNodePort: number
+  /** clients that may use the load balancer's addresses; empty: all */
+  readonly sourceRanges: readonly Cidr[]
+  /** the ranges name those that may not */
+  readonly denyRanges: boolean
+  /** the service asks for near backends */
+  readonly preferNear: boolean
+  /** wall clock, ms: the older of two that want the same address and port has it */
+  readonly createdAt: number
+  readonly annotations: Readonly<Record<string, string>>
+  /** parts that could not be understood and are left out */
+  readonly problems: readonly string[]
+}
+
+/** One address of an EndpointSlice. */
+export interface SliceEndpoint {
+  readonly ip: Ip
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  readonly node: string | undefined
+  readonly zone: string | undefined
+  readonly forZones: readonly string[]
+  readonly forNodes: readonly string[]
+}
+
+export interface EndpointSliceRow {
+  readonly namespace: string
+  readonly name: string
+  /** `namespace/name` of its service */
+  readonly service: string
+  readonly family: IpFamily
+  readonly ports: readonly {
+    readonly name: string
+    /** undefined: whatever port the service has */
+    readonly port: number | undefined
+    readonly protocol: ServiceProtocol
+  }[]
+  readonly endpoints: readonly SliceEndpoint[]
+  readonly problems: readonly string[]
+}
+
+export type BackendState = 'active' | 'terminating'
+
+export interface FrontendBackend {
+  readonly ip: Ip
+  readonly port: number
+  readonly protocol: ServiceProtocol
+  readonly node: string | undefined
+  readonly zone: string | undefined
+}
+
+/** Who answers a frontend. */
+export interface Selection {
+  /** get new connections */
+  readonly active: readonly FrontendBackend[]
+  /** only keep those they have */
+  readonly terminating: readonly FrontendBackend[]
+}
+
+export type FrontendKind = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalIPs' | 'HostPort' | 'LocalRedirect'
+
+/** An address, port and protocol that clients connect to. */
+export interface FrontendRow {
+  /** `10.96.0.1:443/TCP`; `10.96.0.1:0/ANY` stands for all ports and protocols that have no row of their own */
+  readonly key: string
+  readonly ip: Ip
+  /** 0 with protocol ANY */
+  readonly port: number
+  readonly protocol: ServiceProtocol | 'ANY'
+  readonly kind: FrontendKind
+  readonly namespace: string
+  readonly name: string
+  readonly portName: string
+  readonly backends: Selection
+  /** for pods and the node itself, when that is not the same */
+  readonly inside: Selection | undefined
+  readonly affinityS: number
+  /** backends see the client's address; without a backend on this node there is silence */
+  readonly local: boolean
+  readonly insideLocal: boolean
+  /** clients from outside that may; empty: all */
+  readonly sourceRanges: readonly Cidr[]
+  readonly denyRanges: boolean
+  /** not for clients from outside */
+  readonly internalOnly: boolean
+  /** of the service, which settles who of two has the key */
+  readonly createdAt: number
+}
