@@ -1,6 +1,6 @@
 /**
- * Cleaning of the nodes: a short-lived DaemonSet with the agent's image, rights and mounts runs `cilium-dbg
- * post-uninstall-cleanup` on every node once the agent is gone, then sleeps, so that "ready" means "clean".
+ * Cleaning of the nodes: a short-lived DaemonSet with the agent's image, rights and mounts runs `cilium-agent
+ * cleanup` on every node once the agent is gone, then sleeps, so that "ready" means "clean".
  */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {fail} from '../../runtime/errors.ts'
@@ -66,7 +66,7 @@ export function cleanupDaemonSet(agent: AnyObject): AnyObject {
             {
               ...base,
               name: 'clean',
-              command: ['cilium-dbg', 'post-uninstall-cleanup', '--force'],
+              command: ['cilium-agent', 'cleanup', '--config-dir=/tmp/cilium/config-map', '--force'],
               env,
               securityContext,
               volumeMounts: mounts,

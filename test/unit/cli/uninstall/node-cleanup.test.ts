@@ -29,7 +29,7 @@ test('cleans with the agent’s image, rights and mounts, then sleeps', () => {
 
   expect(clean).toMatchObject({
     image: agentContainer.image,
-    command: ['cilium-dbg', 'post-uninstall-cleanup', '--force'],
+    command: ['cilium-agent', 'cleanup', '--config-dir=/tmp/cilium/config-map', '--force'],
     securityContext: agentContainer.securityContext,
   })
   expect(clean.volumeMounts).toEqual([
