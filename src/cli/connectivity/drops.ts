@@ -1,8 +1,6 @@
 /** Which drops the nodes count while something fails: the reason is worth more than "timed out". */
-import type {Metric} from '../../api/models.ts'
+import type {PacketCount} from '../dbg/bpf/counter.ts'
 import type {Action, Peer, TestContext} from './test.ts'
-
-const dropCounter = 'cilium_drop_count_total'
 
 /**
  * Runs the command of a failed action once more and tells what the agents of both ends counted meanwhile, such as
@@ -26,15 +24,14 @@ export async function findDrops(context: TestContext, action: Action): Promise<r
   )
 }
 
+/** Drop counts by reason; undefined when the node cannot be asked. The maps are read, so the agent may be down. */
 async function dropsOf(agent: Peer, {signal}: TestContext): Promise<ReadonlyMap<string, number> | undefined> {
   try {
-    const command = ['cilium', 'metrics', 'list', '-o', 'json', '-p', dropCounter]
+    const command = ['cilium', 'bpf', 'metrics', 'list', '-o', 'json']
     const {stdout} = await agent.exec(command, {signal, timeoutMs: 10_000})
-    const metrics = JSON.parse(stdout) as readonly Metric[]
+    const counts = JSON.parse(stdout) as readonly PacketCount[]
     return new Map(
-      metrics
-        .filter(({name}) => name === dropCounter)
-        .map(({labels, value}) => [`${labels?.['reason'] ?? 'unknown'} (${labels?.['direction'] ?? '?'})`, value ?? 0]),
+      counts.filter(({drop}) => drop).map(({reason, direction, packets}) => [`${reason} (${direction})`, packets]),
     )
   } catch {
     signal.throwIfAborted()

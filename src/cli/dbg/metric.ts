@@ -1,10 +1,11 @@
 import type {Metric} from '../../api/models.ts'
-import {CiliumError, declareErrors, fail} from '../../runtime/errors.ts'
+import {CiliumError, declareErrors, fail, hasCode} from '../../runtime/errors.ts'
 import {declareUsageErrors} from '../errors.ts'
 import {table} from '../render/table.ts'
 import {clean} from '../render/text.ts'
-import type {AgentOptions} from './agent-client.ts'
+import {type AgentOptions, askAgent} from './agent-client.ts'
 import {agentConfig} from './config.ts'
+import {AGENT_NOT_FOUND} from './errors.ts'
 import {readExposition} from './exposition.ts'
 
 const {METRICS_OFF, METRICS_UNREADABLE} = declareErrors({
@@ -27,14 +28,25 @@ export type Metrics = readonly Metric[]
 /** Metrics of the agent whose name matches, sorted by name and labels. */
 export async function listMetrics(agent: AgentOptions, pattern: string | undefined): Promise<Metrics> {
   const wanted = pattern === undefined ? undefined : compile(pattern)
-  const metrics = readExposition(await scrape(agent))
+  const metrics = (await askMetrics(agent)) ?? readExposition(await scrape(agent))
   const keyOf = ({name, labels}: Metric) => `${name}\0${labelText(labels)}`
   return metrics
     .filter(({name}) => wanted === undefined || wanted.test(name ?? ''))
     .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }
 
-/** The agent tells its metrics on a port of its node, not on its socket. */
+/** Metrics over the socket; undefined when this agent does not tell them there. */
+async function askMetrics(agent: AgentOptions): Promise<readonly Metric[] | undefined> {
+  try {
+    const notFound = {what: 'its metrics on the socket', advice: ''}
+    return (await askAgent<readonly Metric[] | null>(agent, '/metrics', {notFound})) ?? []
+  } catch (thrown) {
+    if (hasCode(thrown, AGENT_NOT_FOUND)) return undefined
+    throw thrown
+  }
+}
+
+/** Metrics on the port of the node that Prometheus reads. */
 async function scrape(agent: AgentOptions): Promise<string> {
   const {status} = await agentConfig(agent)
   const address = String(status?.daemonConfigurationMap?.['prometheus-serve-addr'] ?? '')

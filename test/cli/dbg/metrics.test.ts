@@ -25,6 +25,14 @@ test('metrics are read where the agent serves them, chosen by name', async () =>
   server.close()
 })
 
+test('metrics that the agent tells on its socket are taken from there', async () => {
+  await using agent = await fakeAgent({'GET /v1/metrics': [{name: 'cilium_up', labels: {}, value: 1}]})
+
+  const {stdout} = await runProgram('cilium-dbg', ['metrics', 'list', '-H', agent.host])
+
+  expect(stdout).toBe('Metric      Labels   Value\ncilium_up            1.000000\n')
+})
+
 test('an agent that serves none says how to change that', async () => {
   await using agent = await fakeAgent({'GET /v1/config': {status: {daemonConfigurationMap: {}}}})
 

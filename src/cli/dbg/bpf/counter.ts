@@ -1,4 +1,4 @@
-import {reasonText} from '../../../model/drop-reasons.ts'
+import {isDrop, reasonText} from '../../../model/drop-reasons.ts'
 import {directions} from '../../../model/trace.ts'
 import {table} from '../../render/table.ts'
 import {closing} from './endpoint.ts'
@@ -10,6 +10,8 @@ export interface PacketCount {
   readonly direction: string
   readonly packets: number
   readonly bytes: number
+  /** the reason is one for dropping */
+  readonly drop: boolean
 }
 
 /** The counters of the datapath that are not zero, by reason. */
@@ -29,7 +31,8 @@ export function packetCounts(
     const bytes = perCpu.reduce((sum, one) => sum + one.bytes, 0)
     if (packets === 0) continue
     const direction = (directions[index % directions.length] ?? 'unknown').toUpperCase()
-    found.push({reason: reasonText(Math.floor(index / directions.length)), direction, packets, bytes})
+    const code = Math.floor(index / directions.length)
+    found.push({reason: reasonText(code), direction, packets, bytes, drop: isDrop(code)})
   }
   return found.sort((a, b) => (`${a.reason} ${a.direction}` < `${b.reason} ${b.direction}` ? -1 : 1))
 }
