@@ -171,7 +171,8 @@ async function agentAnswers(cluster: Cluster, node: string): Promise<void> {
   await until(`the agent of ${node}`, 60_000, async () => {
     const done = await cluster.cilium(
       ...['lab', 'exec', '--name', cluster.name, node, '--'],
-      ...['curl', '-sf', '-m', '2', '-H', 'brief: true', 'http://127.0.0.1:9879/healthz'],
+      ...['curl', '-sf', '-m', '2', '-H', 'brief: true', '-H', 'require-k8s-connectivity: false'],
+      'http://127.0.0.1:9879/healthz',
     )
     return done.exitCode === 0 ? true : undefined
   })
