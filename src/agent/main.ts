@@ -77,6 +77,7 @@ import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import {addServers} from './servers.ts'
+import {ClusterMemory} from './state/cluster-memory.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
 
@@ -126,6 +127,7 @@ export class Agent {
   private readonly sysctl: Sysctl
   private readonly reconcilerMetrics: ReconcilerMetrics
   readonly health: ClusterHealth
+  readonly memory: ClusterMemory
   readonly startedAt: number
   private readonly runners: ReconcilerRunner<never>[] = []
   private readonly observed: {readonly state: RunnerState}[] = []
@@ -156,6 +158,7 @@ export class Agent {
     const file = new NodeFactsFile(config['lib-dir'], context.log)
     const {tables, pools, bootId} = this
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
+    this.memory = new ClusterMemory(config['lib-dir'], tables, context.clock, context.log)
     this.startedAt = context.clock.now()
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>
       statusModel(this.sources(), {brief: false, requireKubernetes: false}),
@@ -274,7 +277,8 @@ export class Agent {
     this.addressClaimants = new AddressClaimants(this.tables, plan, (ip) =>
       facts.internalIps.some((own) => own.equals(ip)),
     )
-    this.addressClaimants.start(opened.restored)
+    const remembered = await this.memory.read()
+    this.addressClaimants.start(opened.restored.length > 0 ? opened.restored : remembered.addresses)
     this.addressClaimants.setPodRanges(facts.podCidrs)
     const routePlan: RoutePlan = {
       ...families,
@@ -285,7 +289,8 @@ export class Agent {
       routerIps,
     }
     this.routeClaimants = new RouteClaimants(this.tables, routePlan)
-    this.routeClaimants.start()
+    this.routeClaimants.start(remembered.nodes)
+    this.memory.start()
     this.routeClaimants.setPodRanges(facts.podCidrs)
     if (defrag) this.routeClaimants.setFixed(fixedRoutes(defragIps, hostPeerDevice, routePlan))
     this.deviceWatch = new DeviceWatch({
@@ -344,6 +349,7 @@ export class Agent {
   }
 
   async stopDatapath(): Promise<void> {
+    await this.memory.stop()
     this.deviceWatch?.stop()
     this.addressClaimants?.stop()
     this.routeClaimants?.stop()

@@ -1,7 +1,7 @@
 /** Turns nodes and endpoints into rows of the route table as they change. */
 import type {Cidr} from '../../model/cidr.ts'
 import {endpointRoutes, nodeRoutes, podRangeRoutes, type RoutePlan} from '../node/route-rows.ts'
-import type {RouteRow} from '../state/rows.ts'
+import type {NodeRow, RouteRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
 export class RouteClaimants {
@@ -16,8 +16,10 @@ export class RouteClaimants {
     this.plan = plan
   }
 
-  start(): void {
+  /** @param remembered nodes as they were before a reboot: they count until the cluster has been told */
+  start(remembered: readonly NodeRow[] = []): void {
     const {nodes, endpoints, routes} = this.tables
+    for (const row of remembered) this.set(`node/${row.name}`, nodeRoutes(row, this.plan))
     this.ends.push(
       endpoints.subscribe(
         (changes) => {
@@ -43,7 +45,11 @@ export class RouteClaimants {
       () => {}, // stopped before
     )
     nodes.whenSynced({signal}).then(
-      () => setImmediate(() => routes.markSynced('nodes')),
+      () =>
+        setImmediate(() => {
+          for (const {name} of remembered) if (!nodes.has(name)) this.set(`node/${name}`, [])
+          routes.markSynced('nodes')
+        }),
       () => {}, // stopped before
     )
   }
