@@ -1,0 +1,117 @@
+/** Services served by the real agent process: real programs and maps; Kubernetes in memory. */
+import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import {type EndpointSlice, resources, type Service} from '../../../src/k8s/resources.ts'
+import {AgentNode, type AgentNodeOptions} from '../../support/agent/agent-node.ts'
+import {PodProcess} from '../../support/agent/pod-process.ts'
+import {ApiServer} from '../../support/api/api-server.ts'
+import {eventually} from '../../support/eventually.ts'
+
+let api: ApiServer
+let node: AgentNode
+const processes: PodProcess[] = []
+const vips = ['10.96.0.10', 'fd00:96::10'] as const
+
+beforeEach(async () => {
+  api = await new ApiServer().start()
+})
+afterEach(async () => {
+  for (const one of processes.splice(0)) await one.end()
+  await node?.destroy()
+  await api?.stop()
+})
+
+async function start(options: Partial<AgentNodeOptions> = {}): Promise<void> {
+  node = await AgentNode.create({api, number: 72, ...options})
+  await node.start()
+}
+
+function processIn(netns: string): PodProcess {
+  const made = new PodProcess(netns)
+  processes.push(made)
+  return made
+}
+
+/** A service of both families and both protocols, port 80 to 8080, with these endpoints. */
+function putService(name: string, ips: readonly string[], more: Service['spec'] = {}): void {
+  api.put<Service>(resources.services, {
+    metadata: {name, namespace: 'default'},
+    spec: {
+      clusterIP: vips[0],
+      clusterIPs: [...vips],
+      ports: [
+        {name: 'tcp', port: 80},
+        {name: 'udp', port: 80, protocol: 'UDP'},
+      ],
+      ...more,
+    },
+  })
+  for (const [addressType, of] of [
+    ['IPv4', ips.filter((ip) => !ip.includes(':'))],
+    ['IPv6', ips.filter((ip) => ip.includes(':'))],
+  ] as const)
+    api.put<EndpointSlice>(resources.endpointSlices, {
+      metadata: {name: `${name}-${addressType}`, namespace: 'default', labels: {'kubernetes.io/service-name': name}},
+      addressType,
+      ports: [
+        {name: 'tcp', port: 8080, protocol: 'TCP'},
+        {name: 'udp', port: 8080, protocol: 'UDP'},
+      ],
+      endpoints: of.map((ip) => ({addresses: [ip], conditions: {ready: true}})),
+    })
+}
+
+describe('a ClusterIP', () => {
+  test('is served to pods, packet by packet, also to the backend itself, and refuses when nobody is there', async () => {
+    await start()
+    const a = await node.addPod('a')
+    const b = await node.addPod('b')
+    const [client, server] = [processIn(a.netns), processIn(b.netns)]
+    await server.serve()
+    putService('web', [b.ipv4, b.ipv6])
+
+    for (const [vip, own] of [
+      [vips[0], a.ipv4],
+      [vips[1], a.ipv6],
+    ] as const) {
+      await eventually(async () => (await client.tcp(vip, 'hello', 80)) === 'hello')
+      expect((await client.tcp(vip, 'who', 80)).replace('::ffff:', '')).toBe(own)
+      expect((await client.udp(vip, 'who', 80)).replace('::ffff:', '')).toBe(own)
+      expect(await server.tcp(vip, 'myself', 80)).toBe('myself')
+      expect((await server.tcp(vip, 'who', 80)).replace('::ffff:', '')).toBe(
+        vip.includes(':') ? '100::a9fe:2a01' : '169.254.42.1',
+      )
+      expect(await server.udp(vip, 'myself', 80)).toBe('myself')
+    }
+
+    putService('web', [])
+    for (const vip of vips)
+      await eventually(async () => {
+        const error = await client.tcp(vip, 'x', 80).catch((thrown: Error) => thrown.message)
+        return error.includes('ECONNREFUSED')
+      })
+  })
+
+  test('stays served while the agent is killed and starts again, and follows what changed meanwhile', async () => {
+    await start()
+    const a = await node.addPod('a')
+    const b = await node.addPod('b')
+    const c = await node.addPod('c')
+    const [client, first, second] = [processIn(a.netns), processIn(b.netns), processIn(c.netns)]
+    await first.serve()
+    await second.serve()
+    putService('web', [b.ipv4, b.ipv6])
+    await eventually(async () => (await client.tcp(vips[0], 'hello', 80)) === 'hello')
+    await client.startStream(vips[0], 80)
+
+    await node.stop('SIGKILL')
+    expect(await client.tcp(vips[1], 'nobody watches', 80)).toBe('nobody watches')
+    putService('web', [c.ipv4, c.ipv6])
+    await node.start()
+
+    await first.end()
+    await eventually(async () => {
+      const answers = await Promise.all([1, 2, 3, 4].map(() => client.tcp(vips[0], 'c', 80).catch(() => 'lost')))
+      return answers.every((one) => one === 'c')
+    })
+  })
+})
