@@ -117,7 +117,8 @@ function deriveApiServer(
   if (facts.kubeProxy.state === 'absent') {
     const offered = options.offers('kubeProxyReplacement', 'true')
     if (offered) derive('kubeProxyReplacement', 'true', 'there is no kube-proxy')
-    else notes.push('there is no kube-proxy, and this version does not serve Services: their addresses lead nowhere')
+    else
+      notes.push('there is no kube-proxy: pods reach Services by ClusterIP; NodePorts and the like are not served yet')
   }
   if (facts.kubeProxy.state !== 'absent' || isGiven('k8sServiceHost')) return
   const family = effective('ipv4.enabled') === true ? 4 : 6

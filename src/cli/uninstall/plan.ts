@@ -36,6 +36,8 @@ export interface UninstallPlan {
   readonly agent: AnyObject | undefined
   /** why nodes need no cleaning; undefined when they do */
   readonly cleanBecause: string | undefined
+  /** an earlier attempt has left the DaemonSet that cleans */
+  readonly hasLeftover: boolean
   readonly testNamespaces: readonly string[]
   /** custom resources that users wrote */
   readonly own: readonly AnyObject[]
@@ -85,6 +87,7 @@ export async function planUninstall(access: ClusterAccess, request: UninstallReq
     version: release?.chart.metadata.version,
     objects,
     agent,
+    hasLeftover: leftover !== undefined,
     cleanBecause: cleanBecause(request, agent, custom.books, pods),
     testNamespaces: namespaces
       .map(({metadata}) => metadata.name)

@@ -16,7 +16,7 @@ import {type AnyObject, type ClusterAccess, nameOf} from '../install/cluster-acc
 import {UNINSTALL_EXPORT, UNINSTALL_TIMEOUT} from '../install/errors.ts'
 import {ReleaseStore} from '../install/release-store.ts'
 import {exportText, removeCustomObject} from './custom-objects.ts'
-import {waitForCleanup} from './node-cleanup.ts'
+import {cleanupObject, waitForCleanup} from './node-cleanup.ts'
 import {unmarkNode} from './node-marks.ts'
 import {isWorkload, namesOf, plannedCleanup, type UninstallPlan} from './plan.ts'
 
@@ -73,12 +73,15 @@ export function uninstallSteps(access: ClusterAccess, plan: UninstallPlan, optio
     },
     {
       title: 'Nodes',
-      skip: () => plan.cleanBecause,
+      skip: () => (plan.hasLeftover ? undefined : plan.cleanBecause),
       run: async (say, signal) => {
-        await access.apply(cleanup!, {signal})
-        await waitForCleanup(access, cleanup!, {deadline, seconds, signal, say})
-        await access.delete(cleanup!, {signal, propagation: 'Foreground'})
-        await waitFor([cleanup!], say, signal)
+        if (cleanup !== undefined) {
+          await access.apply(cleanup, {signal})
+          await waitForCleanup(access, cleanup, {deadline, seconds, signal, say})
+        }
+        const done = cleanupObject(plan.namespace)
+        await access.delete(done, {signal, propagation: 'Foreground'})
+        await waitFor([done], say, signal)
       },
     },
     {title: 'Other objects', run: (say, signal) => removeAll(access, others, say, signal)},

@@ -76,12 +76,12 @@ describe('the API server', () => {
     ])
   })
 
-  test('nobody serves Services when this version does not and there is no kube-proxy', () => {
+  test('what is not served without kube-proxy is told of', () => {
     const {values, notes} = derive(facts, {}, {offers: (path) => path !== 'kubeProxyReplacement'})
 
     expect(values.map(({path}) => path)).toEqual(['k8sServiceHost', 'k8sServicePort'])
     expect(notes).toEqual([
-      'there is no kube-proxy, and this version does not serve Services: their addresses lead nowhere',
+      'there is no kube-proxy: pods reach Services by ClusterIP; NodePorts and the like are not served yet',
     ])
   })
 })
