@@ -60,6 +60,11 @@ __separate int route_find(struct __sk_buff *ctx, struct pkt *p, const struct add
 	}
 	route->ifindex = fib.ifindex;
 	route->mtu = fib.mtu_result;
+	/* without a neighbour it has not got as far as the MTU: the device's has to do for now */
+	if (ret == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		route->mtu = 0;
+		bpf_check_mtu(ctx, fib.ifindex, &route->mtu, 0, 0);
+	}
 	return 0;
 }
 

@@ -30,6 +30,7 @@ enum pkt_flags {
 	PKT_DONT_FRAGMENT = 1 << 5,
 	PKT_REPLY = 1 << 6,    /* travels against its flow's original direction */
 	PKT_NO_PORTS = 1 << 7, /* a later fragment of a datagram of which nothing is known */
+	PKT_RELATED = 1 << 8,  /* an error about a known flow, translated already */
 };
 
 struct pkt {

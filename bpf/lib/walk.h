@@ -35,20 +35,20 @@ static __always_inline void walk_identify(struct pkt *p, const struct flow *flow
 static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct flow *flow)
 {
 	const struct endpoint *row = NULL;
-	bool translated = flow->flags & (FLOW_SNAT | FLOW_DNAT);
+	bool translate = (flow->flags & (FLOW_SNAT | FLOW_DNAT)) && !(p->flags & PKT_RELATED);
 	__u32 mtu = 0;
 	int ret;
 
 	if (hook_is_egress(p->hook)) {
 		p->hop = flow->hop;
-		ret = translated && !(p->flags & PKT_ERROR) ? nat_translate(ctx, p, flow) : 0;
+		ret = translate ? nat_translate(ctx, p, flow) : 0;
 		return ret ? ret
 			   : forward_stack(p, p->hook == HOOK_TO_CONTAINER ? TRACE_TO_ENDPOINT
 					      : p->hook == HOOK_TO_NETDEV  ? TRACE_TO_NETWORK
 									   : TRACE_TO_OVERLAY);
 	}
 	if (flow->way == WAY_STACK) {
-		ret = translated && !(p->flags & PKT_ERROR) ? nat_translate(ctx, p, flow) : 0;
+		ret = translate ? nat_translate(ctx, p, flow) : 0;
 		return ret ? ret
 			   : forward_stack(p, flow->flags & FLOW_HOST ? TRACE_TO_HOST
 								      : TRACE_TO_STACK);
@@ -56,7 +56,7 @@ static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct
 	if (p->ttl <= 1) {
 		if (p->hook == HOOK_FROM_CONTAINER)
 			return answer(ctx, p, DROP_TTL_EXCEEDED, 0);
-		ret = translated && !(p->flags & PKT_ERROR) ? nat_translate(ctx, p, flow) : 0;
+		ret = translate ? nat_translate(ctx, p, flow) : 0;
 		return ret ? ret : forward_stack(p, TRACE_TO_STACK);
 	}
 	if (flow->way == WAY_LOCAL) {
@@ -78,7 +78,7 @@ static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct
 		/* the stack cuts it; the pieces meet us on their way out */
 		return forward_stack(p, TRACE_TO_STACK);
 	}
-	if (translated && !(p->flags & PKT_ERROR)) {
+	if (translate) {
 		ret = nat_translate(ctx, p, flow);
 		if (ret)
 			return ret;
@@ -103,7 +103,6 @@ static __always_inline int walk_flow(struct __sk_buff *ctx, struct pkt *p, struc
 	struct flow *flow = flow_find_live(&p->key, p->now);
 	int ret;
 
-	p->flags &= ~PKT_ERROR;
 	if (likely(flow)) {
 		ret = flow_is_reopened(p, flow) ? FLOW_GONE : flow_admit(p, &p->key, flow);
 		p->related = flow->flags & FLOW_REVERSE ? TRACE_REPLY : TRACE_ESTABLISHED;
@@ -145,6 +144,8 @@ static __always_inline int walk_ports(struct __sk_buff *ctx, struct pkt *p)
 			return ret;
 		if (ret == ICMP_RELATED)
 			flow = flow_find_live(&s->about, p->now);
+		if (flow)
+			p->flags |= PKT_RELATED;
 		p->related = TRACE_RELATED;
 	}
 	if (likely(!flow)) {
