@@ -45,8 +45,11 @@ export async function clusterStatus(cluster: ClusterOptions, options: StatusOpti
 /** Looks until the state asked for is reached, the time is over, or an agent keeps crashing. */
 export async function watchStatus(view: ClusterView, options: StatusOptions): Promise<StatusResult> {
   const deadline = Date.now() + options.waitMs
-  for (;;) {
-    const {report, crashLooping} = await collectStatus(view, options)
+  const {onProgress, ...again} = options
+  for (let look = 1; ; look++) {
+    // only the first look shows answer by answer: later ones would blank what is known already
+    const {report, crashLooping} = await collectStatus(view, look === 1 ? options : again)
+    onProgress?.(report)
     if (!options.wait || isWell(report, options.ignoreWarnings)) return {report}
     if (crashLooping) return {report, gaveUp: 'because an agent keeps crashing'}
     const left = deadline - Date.now()

@@ -36,6 +36,15 @@ test('waiting ends with the first look that finds all well', async () => {
   expect(view.looks()).toBe(2)
 })
 
+test('only the first look shows answer by answer', async () => {
+  const seen: number[] = []
+
+  await watchStatus(becomingReady(3), {...base, onProgress: ({pending}) => seen.push(pending.length)})
+
+  expect(seen[0]).toBeGreaterThan(0)
+  expect(seen.slice(seen.indexOf(0))).toEqual(seen.slice(seen.indexOf(0)).map(() => 0))
+})
+
 test('waiting ends when its time is over and says so', async () => {
   const {report, gaveUp} = await watchStatus(becomingReady(1000), {...base, waitMs: 0})
 
