@@ -207,9 +207,18 @@ function findOutside(
   nodes: readonly NodeObject[],
 ): {outside: OutsidePeer | undefined; missing: string} {
   const missing = 'no machine outside of the cluster is known: name one with --outside-exec'
-  if (options.outsideExec.length > 0) return {outside: commandPeer(options.outsideExec), missing}
-  if (lab === undefined) return {outside: undefined, missing}
-  hooks.say(`🧪 This cluster is the lab "${lab.name}" of this machine: its outside takes part`)
-  const ours = nodes.filter((node) => !isForeign(node))
-  return {outside: labOutside(lab, ours), missing}
+  const inLab =
+    lab === undefined
+      ? undefined
+      : labOutside(
+          lab,
+          nodes.filter((node) => !isForeign(node)),
+        )
+  if (options.outsideExec.length > 0) {
+    // whatever stands outside of a lab, the lab's router has to know the way
+    const routes = inLab?.openRoutes === undefined ? {} : {openRoutes: inLab.openRoutes}
+    return {outside: {...commandPeer(options.outsideExec), ...routes}, missing}
+  }
+  if (lab !== undefined) hooks.say(`🧪 This cluster is the lab "${lab.name}" of this machine: its outside takes part`)
+  return {outside: inLab, missing}
 }

@@ -192,7 +192,7 @@ function repeatPattern(test: ConnectivityTest, failed: readonly ScenarioResult[]
 
 function describePeer(name: string, addresses: Readonly<Record<string, string | undefined>>, to: string): string {
   const address = addresses[to.includes(':') ? 'ipv6' : 'ipv4'] ?? addresses['ipv4'] ?? addresses['ipv6']
-  return address === undefined ? name : `${name} (${address})`
+  return address === undefined || address === '' ? name : `${name} (${address})`
 }
 
 function describeTarget(name: string, address: string, port: number | undefined): string {
