@@ -45,6 +45,10 @@ export interface AgentNodeOptions {
   readonly podCidrs?: readonly string[]
   /** several nodes on one link, 192.168.70.0/24, instead of one each */
   readonly shared?: boolean
+  /** for node itself, such as --cpu-prof */
+  readonly nodeFlags?: readonly string[]
+  /** the agent's program; the sources unless given */
+  readonly program?: string
 }
 
 const bridge = 'ag-br'
@@ -112,7 +116,8 @@ export class AgentNode {
       [
         `--net=${this.netns}`,
         process.execPath,
-        join(root, 'bin/cilium-agent.js'),
+        ...(this.options.nodeFlags ?? []),
+        this.program,
         `--config-dir=${this.folder}/config`,
       ],
       {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, K8S_NODE_NAME: this.name, NODE_NO_WARNINGS: '1'}},
@@ -137,6 +142,10 @@ export class AgentNode {
     } catch (thrown) {
       throw new Error(`the agent did not get ready:\n${this.log.slice(-8000)}`, {cause: thrown})
     }
+  }
+
+  private get program(): string {
+    return this.options.program ?? join(root, 'bin/cilium-agent.js')
   }
 
   get agentLog(): string {
@@ -179,32 +188,39 @@ export class AgentNode {
     return path
   }
 
-  /** Executes the shim as the runtime does for this pod. */
-  async cni(
-    command: string,
-    pod: string,
-    more: {readonly input?: object; readonly variables?: object} = {},
-  ): Promise<CniReply> {
+  /** What the runtime gives the plugin for this pod. */
+  call(command: string, pod: string): {readonly variables: Record<string, string>; readonly input: object} {
     const known = this.pods.get(pod)
-    const done = await execa(join(root, 'dist/cni/cilium-cni'), [], {
-      input: JSON.stringify({
-        cniVersion: '1.0.0',
-        name: 'cilium',
-        type: 'cilium-cni',
-        'agent-socket': join(this.folder, 'run', 'cni.sock'),
-        'agent-wait-ms': '0',
-        ...more.input,
-      }),
-      extendEnv: false,
-      env: {
+    return {
+      variables: {
         CNI_COMMAND: command,
         CNI_CONTAINERID: known?.container ?? 'unknown',
         CNI_NETNS: known?.netns ?? '',
         CNI_IFNAME: 'eth0',
         CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod};K8S_POD_UID=${known?.uid ?? ''}`,
         CNI_PATH: '/opt/cni/bin',
-        ...more.variables,
       },
+      input: {
+        cniVersion: '1.0.0',
+        name: 'cilium',
+        type: 'cilium-cni',
+        'agent-socket': join(this.folder, 'run', 'cni.sock'),
+        'agent-wait-ms': '0',
+      },
+    }
+  }
+
+  /** Executes the shim as the runtime does for this pod. */
+  async cni(
+    command: string,
+    pod: string,
+    more: {readonly input?: object; readonly variables?: object} = {},
+  ): Promise<CniReply> {
+    const {variables, input} = this.call(command, pod)
+    const done = await execa(join(root, 'dist/cni/cilium-cni'), [], {
+      input: JSON.stringify({...input, ...more.input}),
+      extendEnv: false,
+      env: {...variables, ...more.variables},
       reject: false,
     })
     return {exitCode: done.exitCode, document: done.stdout === '' ? undefined : JSON.parse(done.stdout)}

@@ -1,5 +1,7 @@
 /** A process in a network namespace that talks to others: what a pod's workload does. */
 import {type ChildProcess, spawn} from 'node:child_process'
+import {writeFileSync} from 'node:fs'
+import {join} from 'node:path'
 import type {PodOrder, PodReport} from './pod-program.ts'
 
 const program = new URL('./pod-program.ts', import.meta.url).pathname
@@ -17,12 +19,16 @@ export class PodProcess {
   private readonly waiting = new Map<number, {resolve: (value: unknown) => void; reject: (error: Error) => void}>()
   private next = 1
 
-  /** @param netns path of the namespace */
-  constructor(netns: string) {
+  /**
+   * @param netns path of the namespace
+   * @param cgroup folder of the cgroup that it joins
+   */
+  constructor(netns: string, cgroup?: string) {
     this.child = spawn('nsenter', [`--net=${netns}`, process.execPath, program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: {...process.env, NODE_NO_WARNINGS: '1'},
     })
+    if (cgroup !== undefined) writeFileSync(join(cgroup, 'cgroup.procs'), String(this.child.pid))
     this.child.on('message', ({id, result, error}: PodReport) => {
       const order = this.waiting.get(id)
       this.waiting.delete(id)
@@ -45,6 +51,11 @@ export class PodProcess {
 
   udp(host: string, text: string, port = 8080, timeoutMs = 3000): Promise<string> {
     return this.order({do: 'udp', host, port, text, timeoutMs}) as Promise<string>
+  }
+
+  /** Who a connected TCP socket says its peer is, and from whom an answer to an unconnected UDP socket comes. */
+  peerOf(host: string, port: number): Promise<{readonly tcp: string; readonly udp: string}> {
+    return this.order({do: 'peer', host, port}) as Promise<{readonly tcp: string; readonly udp: string}>
   }
 
   startStream(host: string, port = 8080): Promise<void> {

@@ -12,6 +12,7 @@ export type PodOrder =
       readonly text: string
       readonly timeoutMs: number
     }
+  | {readonly id: number; readonly do: 'peer'; readonly host: string; readonly port: number}
   | {readonly id: number; readonly do: 'stream'; readonly host: string; readonly port: number}
   | {readonly id: number; readonly do: 'stream-report'}
 
@@ -36,6 +37,8 @@ async function run(order: PodOrder): Promise<unknown> {
       return overTcp(order.host, order.port, order.text, order.timeoutMs)
     case 'udp':
       return overUdp(order.host, order.port, order.text, order.timeoutMs)
+    case 'peer':
+      return {tcp: await tcpPeer(order.host, order.port), udp: await udpPeer(order.host, order.port)}
     case 'stream':
       return startStream(order.host, order.port)
     case 'stream-report':
@@ -123,5 +126,31 @@ function startStream(host: string, port: number): Promise<void> {
     socket.on('close', () => {
       state.broken ??= 'closed'
     })
+  })
+}
+
+function tcpPeer(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({host, port}, () => {
+      resolve(String(socket.remoteAddress))
+      socket.destroy()
+    })
+    socket.on('error', reject)
+  })
+}
+
+function udpPeer(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    const timer = setTimeout(() => {
+      socket.close()
+      reject(new Error('no answer'))
+    }, 3000)
+    socket.on('message', (_, from) => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(`${from.address} ${from.port}`)
+    })
+    socket.send('hello', port, host)
   })
 }
