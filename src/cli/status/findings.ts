@@ -138,15 +138,19 @@ export function agentFindings(pod: string, status: StatusResponse, nowMs: number
   for (const {name, status: state} of status.controllers ?? []) {
     const count = state?.['consecutive-failure-count'] ?? 0
     if (count === 0) continue
-    const last = state?.['last-failure-timestamp']
+    const last = happened(state?.['last-failure-timestamp'])
     const age = last === undefined ? '' : ` since ${duration(nowMs - Date.parse(last))}`
     const text = `controller ${name} is failing${age} (${count}x): ${state?.['last-failure-msg'] ?? 'no message'}`
     // the last success is when it began to fail; never succeeded: the last failure is all that is known
-    const success = state?.['last-success-timestamp']
-    const since = success !== undefined && !success.startsWith('0001') ? success : last
+    const since = happened(state?.['last-success-timestamp']) ?? last
     found.push({pod, severity: 'error', text, ...(since === undefined ? {} : {since})})
   }
   return found
+}
+
+/** A time of the agent; year 1 is its way to say never. */
+function happened(time: string | undefined): string | undefined {
+  return time === undefined || time === '' || time.startsWith('0001-') ? undefined : time
 }
 
 /** Endpoints whose traffic may not flow yet. */

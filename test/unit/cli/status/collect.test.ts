@@ -94,6 +94,28 @@ test('a failing controller says since when, how often and why', async () => {
   expect(report.since).toBe('2026-01-05T10:00:00.000Z')
 })
 
+test('a controller that never succeeded and does not know when it failed has no time', async () => {
+  const never = '0001-01-01T00:00:00.000Z'
+  const status = {
+    controllers: [
+      {
+        name: 'watch',
+        status: {
+          'consecutive-failure-count': 1,
+          'last-failure-msg': 'forbidden',
+          'last-failure-timestamp': never,
+          'last-success-timestamp': never,
+        },
+      },
+    ],
+  }
+
+  const {report} = await collect(fakeCluster({statuses: {a: status}}))
+
+  expect(report.errors['cilium']?.['a']?.Errors).toEqual(['controller watch is failing (1x): forbidden'])
+  expect(report).not.toHaveProperty('since')
+})
+
 test('a crashing agent is told with its exit code and last words, and ends a wait', async () => {
   const crashed = agentPod('a', {container: {waiting: {reason: 'CrashLoopBackOff'}}})
   const pod = {
