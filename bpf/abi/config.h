@@ -67,9 +67,11 @@ struct config {
 	__u16 tunnel_port;
 	__u8 host_routing; /* 1: pods' packets to other nodes and outside skip the node's stack, so its netfilter
 			    * does not see them; 0: they pass it, both ways (a kube-proxy may translate them) */
-	__u8 defrag;	   /* the node's stack reassembles fragments before it routes them */
-	__u8 route_source; /* masquerade with the route's own source address */
-	__u8 pad[3];
+	__u8 defrag;	       /* the node's stack reassembles fragments before it routes them */
+	__u8 route_source;     /* masquerade with the route's own source address */
+	__u8 socket_host_only; /* sockets of pods are left to the packet path */
+	__u8 pad[2];
+	__u64 host_cookie; /* of the node's network namespace */
 };
 
 #endif

@@ -98,7 +98,9 @@ struct affinity_key {
 
 struct affinity {
 	__u32 backend; /* backend_ref */
+	__u32 place;   /* in the list, when it was looked up last */
 	__u32 used;    /* monotonic clock, s */
+	__u32 pad;
 };
 
 /* Clients from outside that may (or, with FRONTEND_DENY_RANGES, may not) use a service. */
@@ -118,8 +120,8 @@ struct socket_peer {
 	struct addr service;
 	__be16 backend_port; /* 0 with a zero address: free */
 	__be16 service_port;
-	__u32 id; /* of the service */
-	__u32 backend_ref;
+	__u32 id;   /* of the service */
+	__u32 ref;  /* of the backend */
 	__u32 used; /* monotonic clock, s */
 };
 

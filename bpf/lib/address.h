@@ -4,7 +4,7 @@
 #ifndef LIB_ADDRESS_H
 #define LIB_ADDRESS_H
 
-#include "maps.h"
+#include "address_maps.h"
 
 static __always_inline const struct address *address_exact(const struct addr *addr)
 {

@@ -4,6 +4,7 @@
 #ifndef LIB_MAPS_H
 #define LIB_MAPS_H
 
+#include "address_maps.h"
 #include "bpf.h"
 #include "../abi/address.h"
 #include "../abi/counter.h"
@@ -20,24 +21,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct endpoint);
 } cilium_lxc SEC(".maps");
-
-/* What an exact address is. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ADDRESS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
-	__type(key, struct addr);
-	__type(value, struct address);
-} cilium_ipcache SEC(".maps");
-
-/* What the addresses of a prefix are, unless one has an exact row. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, PREFIX_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
-	__type(key, struct prefix_key);
-	__type(value, struct address);
-} cilium_ipcache_p SEC(".maps");
 
 /* Devices of the node through which packets leave. */
 struct {

@@ -40,20 +40,97 @@ static __always_inline bool service_owns(const struct addr *addr)
 	return bpf_map_lookup_elem(&cilium_lb, &key) != NULL;
 }
 
+/* The backend at a place of a frontend's list; NULL: it is gone. */
+static __always_inline const struct backend *service_at(const struct frontend *frontend,
+							__u32 place, backend_ref *ref)
+{
+	__u32 index = frontend->list + place, *found;
+
+	found = bpf_map_lookup_elem(&cilium_lb_lists, &index);
+	if (!found)
+		return NULL;
+	*ref = *found;
+	return backend_of(*ref);
+}
+
 /* One of the backends that take new connections, at random. NULL: there is none. */
 static __always_inline const struct backend *service_pick(const struct frontend *frontend,
-							  backend_ref *ref)
+							  backend_ref *ref, __u32 *place)
 {
-	__u32 index, *place;
-
 	if (!frontend->count)
 		return NULL;
-	index = frontend->list + bpf_get_prandom_u32() % frontend->count;
-	place = bpf_map_lookup_elem(&cilium_lb_lists, &index);
-	if (!place)
+	*place = bpf_get_prandom_u32() % frontend->count;
+	return service_at(frontend, *place, ref);
+}
+
+/* Longer lists are not searched for a backend that has moved within them: its clients choose anew. */
+#define AFFINITY_SEARCH 4096
+
+struct affinity_search {
+	__u32 list;
+	__u32 wanted;
+	__u32 found;
+};
+
+static long affinity_look(__u32 i, struct affinity_search *search)
+{
+	__u32 index = search->list + i, *ref = bpf_map_lookup_elem(&cilium_lb_lists, &index);
+
+	if (!ref || *ref != search->wanted)
+		return 0;
+	search->found = i + 1;
+	return 1;
+}
+
+/* The backend that this client had last, if it still takes connections and the time has not run out.
+ * @param place where in the list it is now */
+static __always_inline bool affinity_holds(const struct frontend *frontend,
+					   const struct affinity *known, __u32 now, __u32 *place)
+{
+	struct affinity_search search = {.list = frontend->list, .wanted = known->backend};
+	backend_ref ref = 0;
+
+	if (now - known->used > frontend->affinity_s)
+		return false;
+	*place = known->place;
+	if (*place < frontend->count) {
+		service_at(frontend, *place, &ref);
+		if (ref == known->backend)
+			return true;
+	}
+	/* the list is another one since */
+	bpf_loop(frontend->count < AFFINITY_SEARCH ? frontend->count : AFFINITY_SEARCH,
+		 affinity_look, &search, 0);
+	*place = search.found - 1;
+	return search.found;
+}
+
+/* Who answers this client's new connection. NULL: nobody.
+ * @param client its address, or the cookie of its network namespace when a socket asks */
+static __always_inline const struct backend *service_choose(const struct frontend *frontend,
+							    const struct addr *client,
+							    bool from_socket, __u32 now,
+							    backend_ref *ref)
+{
+	struct affinity_key key = {.service = frontend->service, .from_socket = from_socket};
+	const struct backend *backend;
+	struct affinity fresh = {};
+	struct affinity *known;
+
+	if (likely(!(frontend->flags & FRONTEND_AFFINITY)))
+		return service_pick(frontend, ref, &fresh.place);
+	key.client = *client;
+	known = bpf_map_lookup_elem(&cilium_affinity, &key);
+	if (known && affinity_holds(frontend, known, now, &fresh.place))
+		backend = service_at(frontend, fresh.place, ref);
+	else
+		backend = service_pick(frontend, ref, &fresh.place);
+	if (!backend)
 		return NULL;
-	*ref = *place;
-	return backend_of(*ref);
+	fresh.backend = *ref;
+	fresh.used = now;
+	bpf_map_update_elem(&cilium_affinity, &key, &fresh, BPF_ANY);
+	return backend;
 }
 
 #endif

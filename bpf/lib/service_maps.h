@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps of services. All are configuration but affinity: one generation's own, filled before its programs run. */
+/* The maps of services. All but affinity are configuration: one generation's own,
+ * filled before its programs run. */
 #ifndef LIB_SERVICE_MAPS_H
 #define LIB_SERVICE_MAPS_H
 
@@ -32,5 +33,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct backend);
 } cilium_backends SEC(".maps");
+
+/* The backend that a client of a service was sent to last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, AFFINITIES_MAX);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+} cilium_affinity SEC(".maps");
 
 #endif

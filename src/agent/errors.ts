@@ -59,6 +59,11 @@ export const codes = declareErrors({
     what: 'this kernel cannot run our eBPF programs: {detail}',
     advice: 'Linux 6.1 or newer with BPF, BTF, tc and cgroup v2 is needed; see docs/reference/requirements',
   },
+  CGROUP_UNUSABLE: {
+    what: 'sockets cannot be served: the cgroup {path} is not usable: {detail}',
+    advice:
+      'kubeProxyReplacement needs the cgroup2 file system of the node there; see cgroup.hostRoot and cgroup.autoMount',
+  },
   IPAM_EXHAUSTED: {
     what: 'no {family} address is free in {pool} ({capacity} addresses, all in use)',
     advice: 'the pod starts when an address is free: remove pods from this node, or give the node a larger pod CIDR',

@@ -24,9 +24,10 @@ import {EventRecorder} from '../k8s/event-recorder.ts'
 import {objects} from '../k8s/objects.ts'
 import {type CiliumEndpoint, type CiliumNode, type Node, resources} from '../k8s/resources.ts'
 import {NetlinkSocket} from '../kernel/netlink/socket.ts'
+import {netnsCookie} from '../kernel/netns.ts'
 import {clusterIdentities} from '../model/identity.ts'
 import {LabelFilter} from '../model/label-filter.ts'
-import {CiliumError} from '../runtime/errors.ts'
+import {CiliumError, fail} from '../runtime/errors.ts'
 import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
 import type {ApiSources, RunnerState} from './api/sources.ts'
@@ -45,6 +46,7 @@ import {FormerEndpoints} from './endpoint/former.ts'
 import {EndpointRecords} from './endpoint/record.ts'
 import {restoreEndpoints} from './endpoint/restore.ts'
 import {Slots} from './endpoint/slots.ts'
+import {codes} from './errors.ts'
 import type {AddressPlan} from './identity/address-rows.ts'
 import {NodePools} from './ipam/node-pools.ts'
 import {KubernetesProbe} from './kubernetes-probe.ts'
@@ -260,7 +262,7 @@ export class Agent {
 
     const opened = openDatapath({
       config,
-      node: {routerIps, host: own.host, overlay: own.overlay, routeMtu, defrag},
+      node: {routerIps, host: own.host, overlay: own.overlay, routeMtu, defrag, cookie: netnsCookie()},
       socket: this.socket,
     })
     this.datapath = opened.datapath
@@ -324,6 +326,7 @@ export class Agent {
     for (const row of this.tables.endpoints.values()) programs.attachPod(row.ifindex)
     if (own.overlay !== undefined) programs.attachOverlay(own.overlay.ifindex)
     if (defrag) programs.attachHost(own.host.ifindex)
+    this.serveSockets()
     const rest = [
       this.run({
         name: 'devices',
@@ -377,6 +380,19 @@ export class Agent {
     this.serviceClaimants.start()
     this.services = new ServiceReconciler(this.datapath!.services, () => this.context.clock.monotonic())
     this.run({name: 'bpf-services', table: tables.frontends, reconciler: this.services})
+  }
+
+  /** Processes are sent to backends when they connect, or, without that, packet by packet. */
+  private serveSockets(): void {
+    const config = this.config.value
+    const {programs} = this.datapath!
+    if (config['kube-proxy-replacement'] !== 'true' && !config['bpf-lb-sock']) return programs.detachSockets()
+    const path = config['cgroup-root']
+    try {
+      programs.attachSockets(path)
+    } catch (thrown) {
+      fail(codes.CGROUP_UNUSABLE, {path, detail: CiliumError.from(thrown).message}, {cause: thrown})
+    }
   }
 
   /** Identities, CiliumEndpoints, and taking down what is gone. */

@@ -37,11 +37,11 @@ export interface Hook {
 
 export class Attachments {
   readonly mode: AttachMode
-  readonly #root: string
+  readonly root: string
   readonly #socket: NetlinkSocket
 
   constructor(root: string, mode: AttachMode, socket: NetlinkSocket) {
-    this.#root = root
+    this.root = root
     this.mode = mode
     this.#socket = socket
   }
@@ -58,7 +58,7 @@ export class Attachments {
       this.#socket.run(filterReplace({...hook, program, priority: filterPriority, name: filterName}))
       return
     }
-    const path = pinPaths.link(this.#root, hook.ifindex, hook.direction)
+    const path = pinPaths.link(this.root, hook.ifindex, hook.direction)
     if (exchange(path, program)) return
     // a crash between the two calls leaves nothing: an unpinned link ends with its descriptor
     const link = attachTcx(program, hook.ifindex, hook.direction)
@@ -76,7 +76,7 @@ export class Attachments {
       if (error && !isErrno(error, 'ENOENT', 'ENODEV', 'EINVAL')) throw error
       return
     }
-    const path = pinPaths.link(this.#root, hook.ifindex, hook.direction)
+    const path = pinPaths.link(this.root, hook.ifindex, hook.direction)
     const link = openPin(path)
     if (link === undefined) return
     try {
@@ -91,16 +91,16 @@ export class Attachments {
 
   /** Is a program of ours on the hook? */
   isAttached(hook: Hook): boolean {
-    if (this.mode === 'tcx') return existsSync(pinPaths.link(this.#root, hook.ifindex, hook.direction))
+    if (this.mode === 'tcx') return existsSync(pinPaths.link(this.root, hook.ifindex, hook.direction))
     return listFilters(this.#socket, hook.ifindex, hook.direction).some((filter) => filter.name === filterName)
   }
 
   /** Removes pins of links whose device is not among those that exist. */
   prune(existing: ReadonlySet<number>): number {
     let removed = 0
-    for (const ifindex of listLinkedDevices(this.#root)) {
+    for (const ifindex of listLinkedDevices(this.root)) {
       if (existing.has(ifindex)) continue
-      for (const direction of ['ingress', 'egress'] as const) unpin(pinPaths.link(this.#root, ifindex, direction))
+      for (const direction of ['ingress', 'egress'] as const) unpin(pinPaths.link(this.root, ifindex, direction))
       removed++
     }
     return removed

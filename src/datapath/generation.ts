@@ -38,6 +38,8 @@ const stateMaps = [
   'cilium_evcount',
   'cilium_epoch',
   'cilium_timer',
+  'cilium_affinity',
+  'cilium_sockets',
 ] as const
 
 /** The objects of a generation and the programs that are kept of each. */
@@ -46,6 +48,16 @@ const objects = {
   pod: ['cil_from_container', 'cil_to_container'],
   netdev: ['cil_from_netdev', 'cil_to_netdev', 'cil_from_defrag'],
   overlay: ['cil_from_overlay', 'cil_to_overlay'],
+  sock: [
+    'cil_sock4_connect',
+    'cil_sock6_connect',
+    'cil_sock4_sendmsg',
+    'cil_sock6_sendmsg',
+    'cil_sock4_recvmsg',
+    'cil_sock6_recvmsg',
+    'cil_sock4_getpeername',
+    'cil_sock6_getpeername',
+  ],
 } as const
 
 export type ObjectName = keyof typeof objects

@@ -5,6 +5,7 @@
  *     <root>/generations/<number>_<fingerprint>/maps/<map>
  *     <root>/generations/<number>_<fingerprint>/programs/<program>
  *     <root>/links/<ifindex>_<ingress|egress>
+ *     <root>/links/cgroup_<hook>
  */
 import {existsSync, readdirSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
@@ -26,6 +27,7 @@ export const pinPaths = {
   generation: (root: string, {number, fingerprint}: GenerationName) =>
     join(root, 'generations', `${number}_${fingerprint}`),
   link: (root: string, ifindex: number, direction: Direction) => join(root, 'links', `${ifindex}_${direction}`),
+  cgroupLink: (root: string, hook: string) => join(root, 'links', `cgroup_${hook}`),
 }
 
 /** Generations that are pinned, the newest last. */

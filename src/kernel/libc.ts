@@ -39,6 +39,10 @@ const c = {
     [number, number, number, Pointer, number],
     number
   >,
+  getsockopt: libc.func('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']) as Call<
+    [number, number, number, Pointer, Pointer],
+    number
+  >,
   ioctl: libc.func('ioctl', 'int', ['int', 'ulong', 'void *']) as Call<[number, number, Pointer], number>,
   mount: libc.func('mount', 'int', ['str', 'str', 'str', 'ulong', 'str']) as Call<
     [string, string, string | null, number, string | null],
@@ -162,6 +166,13 @@ export function setSocketOption(fd: number, level: number, option: number, value
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setInt32(0, value, true)
   checked(c.setsockopt(fd, level, option, bytes, 4), operation)
+}
+
+/** A socket option of 64 bits. */
+export function readSocketOption(fd: number, level: number, option: number, operation: string): bigint {
+  const value = new BigUint64Array(1)
+  checked(c.getsockopt(fd, level, option, value, Uint32Array.of(8)), operation)
+  return value[0]!
 }
 
 /** Sends the first `length` bytes. */

@@ -7,7 +7,16 @@ import {closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, read
 import {join} from 'node:path'
 import {fail} from '../runtime/errors.ts'
 import {isErrno, kernelCodes} from './errors.ts'
-import {closeFd, mountFileSystem, newNamespace, openFd, setNamespace, unmountFileSystem} from './libc.ts'
+import {
+  closeFd,
+  mountFileSystem,
+  newNamespace,
+  openFd,
+  openSocket,
+  readSocketOption,
+  setNamespace,
+  unmountFileSystem,
+} from './libc.ts'
 
 /** Where `ip netns` keeps namespaces by name. */
 export const netnsFolder = '/run/netns'
@@ -17,6 +26,22 @@ type Synchronous<T> = T extends PromiseLike<unknown> ? never : T
 let home: number | undefined
 /** namespaces that this thread is inside of, outermost first */
 const inside: number[] = []
+
+const AF_INET = 2
+const SOCK_DGRAM = 2
+const SOL_SOCKET = 1
+const SO_NETNS_COOKIE = 71
+
+/** The number by which eBPF programs know the network namespace where we are. Kernel 5.14. */
+export function netnsCookie(): bigint {
+  const operation = 'read the cookie of the network namespace'
+  const socket = openSocket(AF_INET, SOCK_DGRAM, 0, operation)
+  try {
+    return readSocketOption(socket, SOL_SOCKET, SO_NETNS_COOKIE, operation)
+  } finally {
+    closeFd(socket)
+  }
+}
 
 /** Starts the libuv pool in the namespace where we are: it creates all of its threads at the first request. */
 function prepare(): number {

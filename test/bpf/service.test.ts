@@ -1,6 +1,6 @@
 /** Services for pods, translated packet by packet. */
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
-import {ruleSetNumber} from '../../src/datapath/gen/enums.ts'
+import {frontendFlags, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {addr, BpfNode, identities, plans} from './node.ts'
 import {NodeServices} from './services.ts'
 import {answer} from './support/answer.ts'
@@ -192,6 +192,29 @@ describe.each(plans)('IPv$family', (plan) => {
 
     expect([...seen.keys()].sort()).toEqual([...backends].sort())
     for (const count of seen.values()) expect(count).toBeGreaterThan(60)
+  })
+
+  test('with affinity a client stays with its backend, until that is gone', () => {
+    const backends = Array.from({length: 8}, (_, i) => end(remote, 8000 + i))
+    const affine = {flags: frontendFlags.FRONTEND_AFFINITY, affinityS: 60}
+    const ask = (port: number) => parsePacket(node.fromPod('a', tcp(end(a, port), end(vip, 80)).syn()).packet).dst!
+    services.add(end(vip, 80), backends, affine)
+    const first = ask(20001)
+
+    const again = new Set(Array.from({length: 20}, (_, i) => ask(20100 + i)))
+    services.add(end(vip, 80), [...backends].reverse(), {...affine, service: 1, reuse: true})
+    const moved = new Set(Array.from({length: 20}, (_, i) => ask(20200 + i)))
+    services.add(
+      end(vip, 80),
+      backends.filter((one) => one !== first),
+      {...affine, service: 1, reuse: true},
+    )
+    const gone = new Set(Array.from({length: 20}, (_, i) => ask(20300 + i)))
+
+    expect([...again]).toEqual([first])
+    expect([...moved]).toEqual([first])
+    expect(gone.size).toBe(1)
+    expect([...gone]).not.toEqual([first])
   })
 
   test('an error about a translated packet reaches the client as one about the service', () => {

@@ -9,6 +9,8 @@ import {parseEnd, protocols} from './support/packet.ts'
 export interface ServiceOptions extends Partial<Frontend> {
   readonly protocol?: keyof typeof protocols
   readonly scope?: number
+  /** backends that are there already keep their references */
+  readonly reuse?: boolean
 }
 
 export class NodeServices {
@@ -18,6 +20,7 @@ export class NodeServices {
   >
   readonly #lists: BpfMap<number, number>
   readonly #backends: BpfMap<number, ReturnType<(typeof ciliumBackends)['value']['decode']>>
+  readonly #known = new Map<string, number>()
   #next = 1
   #place = 0
   #service = 0
@@ -41,9 +44,9 @@ export class NodeServices {
    * A service at `end`; its address owns every other port. @returns references of its backends
    */
   add(end: string, backends: readonly string[], options: ServiceOptions = {}): number[] {
-    const {protocol = 'tcp', scope = 0, ...more} = options
+    const {protocol = 'tcp', scope = 0, reuse = false, ...more} = options
     const {ip, port} = parseEnd(end)
-    const refs = backends.map((text) => this.#backend(text, protocols[protocol]))
+    const refs = backends.map((text) => (reuse ? this.#known.get(text)! : this.#backend(text, protocols[protocol])))
     const list = this.#place
     for (const ref of refs) this.#lists.put(this.#place++, ref)
     const key = {addr: ip.toMappedBytes(), port, proto: protocols[protocol], scope}
@@ -72,6 +75,7 @@ export class NodeServices {
     const {ip, port} = parseEnd(text)
     const index = this.#next++
     this.#backends.put(index, {...backendZero, addr: ip.toMappedBytes(), port, proto, state: 1, generation: 1})
+    this.#known.set(text, index | (1 << 16))
     return index | (1 << 16)
   }
 }

@@ -12,6 +12,8 @@ export interface DatapathNode {
   readonly routerIps: readonly Ip[]
   readonly host: Link
   readonly overlay: Link | undefined
+  /** of the network namespace, as programs know it */
+  readonly cookie: bigint
   /** bytes that reach every pod */
   readonly routeMtu: number
   /** the node's stack reassembles fragments before it routes them */
@@ -52,6 +54,8 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     hostV6: router(6),
     hostMac: node.host.mac?.toBytes() ?? configZero.hostMac,
     services: 1,
+    socketHostOnly: on(config['bpf-lb-sock-hostns-only']),
+    hostCookie: node.cookie,
     loopbackV4: config['ipv4-service-loopback-address'].toMappedBytes(),
     loopbackV6: config['ipv6-service-loopback-address'].toMappedBytes(),
     defrag: on(node.defrag),

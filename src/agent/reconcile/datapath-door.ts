@@ -50,6 +50,9 @@ export interface Programs {
   /** Puts the netdev programs on a device of the node. */
   attachDevice(ifindex: number): void
   attachOverlay(ifindex: number): void
+  /** Puts the socket programs on the node's cgroup (version 2). */
+  attachSockets(cgroup: string): void
+  detachSockets(): void
   /** Meets what the stack has reassembled, on cilium_host. */
   attachHost(ifindex: number): void
   /** Takes ours away and forgets its pins; a device that is gone, too. */

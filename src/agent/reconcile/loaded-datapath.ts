@@ -1,5 +1,6 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
 import type {Attachments} from '../../datapath/attach.ts'
+import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
 import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
 import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from '../../datapath/gen/types.ts'
 import type {Generation} from '../../datapath/generation.ts'
@@ -176,6 +177,8 @@ function hooks(generation: Generation, attachments: Attachments): Programs {
   return {
     attachPod: (ifindex) => attach(ifindex, 'cil_from_container', 'cil_to_container'),
     attachDevice: (ifindex) => attach(ifindex, 'cil_from_netdev', 'cil_to_netdev'),
+    attachSockets: (cgroup) => attachSockets(attachments.root, cgroup, (name) => generation.program(name)),
+    detachSockets: () => detachSockets(attachments.root),
     attachOverlay: (ifindex) => attach(ifindex, 'cil_from_overlay', 'cil_to_overlay'),
     attachHost: (ifindex) => attachments.attach({ifindex, direction: 'ingress'}, generation.program('cil_from_defrag')),
     detach: (ifindex) => {

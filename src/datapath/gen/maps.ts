@@ -5,6 +5,10 @@ import {bytes, u32} from '../../kernel/codec.ts'
 import {
   addressCodec,
   type Address,
+  affinityCodec,
+  type Affinity,
+  affinityKeyCodec,
+  type AffinityKey,
   backendCodec,
   type Backend,
   counterCodec,
@@ -33,6 +37,8 @@ import {
   type PrefixKey,
   scratchCodec,
   type Scratch,
+  socketPeersCodec,
+  type SocketPeers,
   testRecordCodec,
   type TestRecord,
   timerRowCodec,
@@ -45,6 +51,15 @@ export interface RingShape {
   readonly type: number
   /** bytes */
   readonly maxEntries: number
+}
+
+export const ciliumAffinity: MapShape<AffinityKey, Affinity> = {
+  name: 'cilium_affinity',
+  type: 9, // lru_hash
+  maxEntries: 65536,
+  key: affinityKeyCodec,
+  value: affinityCodec,
+  flags: 0,
 }
 
 export const ciliumBackends: MapShape<number, Backend> = {
@@ -197,6 +212,15 @@ export const ciliumShards: MapShape<number, FlowShard> = {
   flags: 0,
 }
 
+export const ciliumSockets: MapShape<number, SocketPeers> = {
+  name: 'cilium_sockets',
+  type: 24, // sk_storage
+  maxEntries: 0,
+  key: { size: 4, encode: (value: number, view, offset) => { view.setInt32(offset, value, true) }, decode: (view, offset) => view.getInt32(offset, true), },
+  value: socketPeersCodec,
+  flags: 1,
+}
+
 export const ciliumTest: MapShape<number, TestRecord> = {
   name: 'cilium_test',
   type: 2, // array
@@ -217,6 +241,7 @@ export const ciliumTimer: MapShape<number, TimerRow> = {
 
 /** All maps that have keys, by name. */
 export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
+  cilium_affinity: ciliumAffinity,
   cilium_backends: ciliumBackends,
   cilium_devices: ciliumDevices,
   cilium_epoch: ciliumEpoch,
@@ -232,6 +257,7 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_metrics: ciliumMetrics,
   cilium_scratch: ciliumScratch,
   cilium_shards: ciliumShards,
+  cilium_sockets: ciliumSockets,
   cilium_test: ciliumTest,
   cilium_timer: ciliumTimer,
 }

@@ -31,6 +31,7 @@ export const objects = {
       cil_to_netdev: 'tc',
     },
     maps: [
+      'cilium_affinity',
       'cilium_backends',
       'cilium_devices',
       'cilium_epoch',
@@ -57,6 +58,7 @@ export const objects = {
       cil_to_overlay: 'tc',
     },
     maps: [
+      'cilium_affinity',
       'cilium_backends',
       'cilium_devices',
       'cilium_epoch',
@@ -83,6 +85,7 @@ export const objects = {
       cil_to_container: 'tc',
     },
     maps: [
+      'cilium_affinity',
       'cilium_backends',
       'cilium_devices',
       'cilium_epoch',
@@ -100,6 +103,28 @@ export const objects = {
       'cilium_shards',
       'cilium_test',
       'cilium_timer',
+    ],
+  },
+  sock: {
+    file: 'sock.o',
+    programs: {
+      cil_sock4_connect: 'cgroup/connect4',
+      cil_sock4_getpeername: 'cgroup/getpeername4',
+      cil_sock4_recvmsg: 'cgroup/recvmsg4',
+      cil_sock4_sendmsg: 'cgroup/sendmsg4',
+      cil_sock6_connect: 'cgroup/connect6',
+      cil_sock6_getpeername: 'cgroup/getpeername6',
+      cil_sock6_recvmsg: 'cgroup/recvmsg6',
+      cil_sock6_sendmsg: 'cgroup/sendmsg6',
+    },
+    maps: [
+      'cilium_affinity',
+      'cilium_backends',
+      'cilium_ipcache',
+      'cilium_ipcache_p',
+      'cilium_lb',
+      'cilium_lb_lists',
+      'cilium_sockets',
     ],
   },
 } as const

@@ -55,33 +55,39 @@ export const addressZero: Address = {
   tunnel: new Uint8Array(16),
 }
 
-/** struct affinity, 8 bytes */
+/** struct affinity, 16 bytes */
 export interface Affinity {
   readonly backend: number
+  readonly place: number
   readonly used: number
 }
 
 /** Bytes from the start, for readers of single fields. */
 export const affinityOffsets = {
   backend: 0,
-  used: 4,
+  place: 4,
+  used: 8,
 } as const
 
 export const affinityCodec: Codec<Affinity> = {
-  size: 8,
+  size: 16,
   encode(value, view, offset) {
+    view.setUint32(offset + 12, 0)
     view.setUint32(offset, value.backend, true)
-    view.setUint32(offset + 4, value.used, true)
+    view.setUint32(offset + 4, value.place, true)
+    view.setUint32(offset + 8, value.used, true)
   },
   decode: (view, offset) => ({
     backend: view.getUint32(offset, true),
-    used: view.getUint32(offset + 4, true),
+    place: view.getUint32(offset + 4, true),
+    used: view.getUint32(offset + 8, true),
   }),
 }
 
 /** All fields zero: spread it and set what matters. */
 export const affinityZero: Affinity = {
   backend: 0,
+  place: 0,
   used: 0,
 }
 
@@ -167,7 +173,7 @@ export const backendZero: Backend = {
   generation: 0,
 }
 
-/** struct config, 236 bytes */
+/** struct config, 248 bytes */
 export interface Config {
   readonly generation: number
   readonly test: number
@@ -219,6 +225,8 @@ export interface Config {
   readonly hostRouting: number
   readonly defrag: number
   readonly routeSource: number
+  readonly socketHostOnly: number
+  readonly hostCookie: bigint
 }
 
 /** Bytes from the start, for readers of single fields. */
@@ -273,14 +281,16 @@ export const configOffsets = {
   hostRouting: 230,
   defrag: 231,
   routeSource: 232,
+  socketHostOnly: 233,
+  hostCookie: 240,
 } as const
 
 export const configCodec: Codec<Config> = {
-  size: 236,
+  size: 248,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint8(offset + 233, 0)
     view.setUint16(offset + 234, 0)
+    view.setUint32(offset + 236, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
     view.setUint8(offset + 5, value.enableIpv4)
@@ -331,6 +341,8 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 230, value.hostRouting)
     view.setUint8(offset + 231, value.defrag)
     view.setUint8(offset + 232, value.routeSource)
+    view.setUint8(offset + 233, value.socketHostOnly)
+    view.setBigUint64(offset + 240, value.hostCookie, true)
   },
   decode: (view, offset) => ({
     generation: view.getUint32(offset, true),
@@ -383,6 +395,8 @@ export const configCodec: Codec<Config> = {
     hostRouting: view.getUint8(offset + 230),
     defrag: view.getUint8(offset + 231),
     routeSource: view.getUint8(offset + 232),
+    socketHostOnly: view.getUint8(offset + 233),
+    hostCookie: view.getBigUint64(offset + 240, true),
   }),
 }
 
@@ -438,6 +452,8 @@ export const configZero: Config = {
   hostRouting: 0,
   defrag: 0,
   routeSource: 0,
+  socketHostOnly: 0,
+  hostCookie: 0n,
 }
 
 /** struct counter, 16 bytes */
@@ -1613,7 +1629,7 @@ export interface SocketPeer {
   /** the number; network order in memory */
   readonly servicePort: number
   readonly id: number
-  readonly backendRef: number
+  readonly ref: number
   readonly used: number
 }
 
@@ -1624,7 +1640,7 @@ export const socketPeerOffsets = {
   backendPort: 32,
   servicePort: 34,
   id: 36,
-  backendRef: 40,
+  ref: 40,
   used: 44,
 } as const
 
@@ -1636,7 +1652,7 @@ export const socketPeerCodec: Codec<SocketPeer> = {
     view.setUint16(offset + 32, value.backendPort)
     view.setUint16(offset + 34, value.servicePort)
     view.setUint32(offset + 36, value.id, true)
-    view.setUint32(offset + 40, value.backendRef, true)
+    view.setUint32(offset + 40, value.ref, true)
     view.setUint32(offset + 44, value.used, true)
   },
   decode: (view, offset) => ({
@@ -1645,7 +1661,7 @@ export const socketPeerCodec: Codec<SocketPeer> = {
     backendPort: view.getUint16(offset + 32),
     servicePort: view.getUint16(offset + 34),
     id: view.getUint32(offset + 36, true),
-    backendRef: view.getUint32(offset + 40, true),
+    ref: view.getUint32(offset + 40, true),
     used: view.getUint32(offset + 44, true),
   }),
 }
@@ -1657,7 +1673,7 @@ export const socketPeerZero: SocketPeer = {
   backendPort: 0,
   servicePort: 0,
   id: 0,
-  backendRef: 0,
+  ref: 0,
   used: 0,
 }
 

@@ -60,6 +60,43 @@ function putService(name: string, ips: readonly string[], more: Service['spec'] 
     })
 }
 
+describe('with socket translation', () => {
+  function inCgroup(netns: string): PodProcess {
+    const made = new PodProcess(netns, node.cgroup)
+    processes.push(made)
+    return made
+  }
+
+  test('processes of pods and of the node reach a service, and see it as their peer', async () => {
+    await start()
+    const a = await node.addPod('a')
+    const b = await node.addPod('b')
+    const [client, server, host] = [inCgroup(a.netns), inCgroup(b.netns), inCgroup(node.netns)]
+    await server.serve()
+    putService('web', [b.ipv4, b.ipv6])
+
+    for (const [vip, own, routerIp] of [
+      [vips[0], a.ipv4, 0],
+      [vips[1], a.ipv6, 1],
+    ] as const) {
+      await eventually(async () => (await host.tcp(vip, 'hello', 80)) === 'hello')
+      expect(await host.udp(vip, 'hello', 80)).toBe('hello')
+      expect(await client.tcp(vip, 'hello', 80)).toBe('hello')
+      expect((await client.udp(vip, 'who', 80)).replace('::ffff:', '')).toBe(own)
+      // a pod that reaches itself sees itself
+      expect((await server.tcp(vip, 'who', 80)).replace('::ffff:', '')).toBe([b.ipv4, b.ipv6][routerIp])
+      expect(await client.peerOf(vip, 80)).toEqual({tcp: vip, udp: `${vip} 80`})
+    }
+
+    putService('web', [])
+    for (const vip of vips)
+      await eventually(async () => {
+        const error = await host.tcp(vip, 'x', 80).catch((thrown: Error) => thrown.message)
+        return error.includes('ECONNREFUSED')
+      })
+  })
+})
+
 describe('a ClusterIP', () => {
   test('is served to pods, packet by packet, also to the backend itself, and refuses when nobody is there', async () => {
     await start()

@@ -14,6 +14,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -75,6 +76,11 @@ export class AgentNode {
   private agent: ChildProcess | undefined
   private log = ''
 
+  /** Processes that join it are served by the socket programs. */
+  get cgroup(): string {
+    return join('/sys/fs/cgroup/unified', this.name)
+  }
+
   private constructor(options: AgentNodeOptions) {
     const {number} = options
     this.options = options
@@ -102,6 +108,7 @@ export class AgentNode {
     await buildCniShim(join(root, 'dist/cni/cilium-cni'))
     node.makeUplink()
     await node.startRelay()
+    mkdirSync(node.cgroup, {recursive: true})
     node.writeConfig()
     node.describe()
     return node
@@ -303,6 +310,7 @@ export class AgentNode {
     deleteNetns(this.name)
     removeLink(this.uplink)
     if (this.options.shared) removeLink(bridge)
+    rmdirSync(this.cgroup)
     rmSync(this.folder, {recursive: true, force: true})
   }
 
@@ -393,6 +401,7 @@ export class AgentNode {
       'ipv4-native-routing-cidr': '10.0.0.0/8',
       'ipv6-native-routing-cidr': 'fd00:10::/32',
       'kube-proxy-replacement': 'true',
+      'cgroup-root': this.cgroup,
       ipam: 'kubernetes',
       ...this.options.config,
     }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Services at the socket: connect and sendmsg to a service go to one of its backends from the start, so that no packet
+ * needs translation; recvmsg and getpeername show the service again. Attached to the node's cgroup, they see the sockets
+ * of pods and of the node's own processes alike. What they leave alone is translated packet by packet. */
+#include "lib/bpf.h"
+#include "lib/address.h"
+#include "lib/socket.h"
+
+#define ECONNREFUSED_ 111
+#define EHOSTUNREACH_ 113
+#define SOCK_DGRAM_   2
+
+/* What a program of a cgroup answers. */
+#define REFUSE 0
+#define PASS   1
+
+#define SEND_PLAIN	1 /* not a service */
+#define SEND_TRANSLATED 2
+
+static __always_inline __u32 seconds_now(void)
+{
+	return bpf_ktime_get_coarse_ns() / NS_PER_S;
+}
+
+static __always_inline bool is_ours(struct bpf_sock_addr *ctx)
+{
+	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
+		return false;
+	return !cfg.socket_host_only || bpf_get_netns_cookie(ctx) == cfg.host_cookie;
+}
+
+/* Finds who answers, and notes it. Returns SEND_PLAIN, SEND_TRANSLATED with `backend` filled, or a negative errno.
+ * @param connected the socket will speak to this one alone */
+static __always_inline int translate(struct bpf_sock_addr *ctx, const struct socket_end *service,
+				     struct socket_end *backend, bool connected)
+{
+	struct frontend_key key = {};
+	const struct frontend *frontend;
+	const struct backend *row;
+	struct socket_peers *peers;
+	struct addr client = {};
+	__u64 cookie = bpf_get_netns_cookie(ctx);
+	__u32 now = seconds_now();
+	backend_ref ref = 0;
+
+	key.addr = service->addr;
+	key.port = service->port;
+	key.proto = ctx->protocol;
+	frontend = frontend_find(&key, true);
+	if (!frontend) {
+		peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, 0);
+		if (peers) {
+			if (connected)
+				memset(peers, 0, sizeof(*peers));
+			else
+				socket_forget(peers, service);
+		}
+		if (address_exact(&service->addr) || !service_owns(&service->addr))
+			return SEND_PLAIN;
+		return -ECONNREFUSED_;
+	}
+	memcpy(&client.w[2], &cookie, sizeof(cookie));
+	row = service_choose(frontend, &client, true, now, &ref);
+	if (!row && frontend->count) {
+		/* the list was replaced under us */
+		frontend = frontend_find(&key, true);
+		if (!frontend)
+			return -ECONNREFUSED_;
+		row = service_choose(frontend, &client, true, now, &ref);
+	}
+	if (!row)
+		return frontend->flags & FRONTEND_DROP ? -EHOSTUNREACH_ : -ECONNREFUSED_;
+	backend->addr = row->addr;
+	backend->port = row->port;
+	backend->pad = 0;
+	peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	/* without a memory the socket would see a stranger answer: packets are translated instead */
+	if (!peers || !socket_note(peers, service, backend, frontend->service, ref, now, connected))
+		return SEND_PLAIN;
+	return SEND_TRANSLATED;
+}
+
+static __always_inline void end_of_v4(struct bpf_sock_addr *ctx, struct socket_end *end)
+{
+	addr_set_v4(&end->addr, ctx->user_ip4);
+	end->port = ctx->user_port;
+	end->pad = 0;
+}
+
+static __always_inline void end_of_v6(struct bpf_sock_addr *ctx, struct socket_end *end)
+{
+	end->addr.w[0] = ctx->user_ip6[0];
+	end->addr.w[1] = ctx->user_ip6[1];
+	end->addr.w[2] = ctx->user_ip6[2];
+	end->addr.w[3] = ctx->user_ip6[3];
+	end->port = ctx->user_port;
+	end->pad = 0;
+}
+
+static __always_inline void end_to_v4(struct bpf_sock_addr *ctx, const struct socket_end *end)
+{
+	ctx->user_ip4 = end->addr.w[3];
+	ctx->user_port = end->port;
+}
+
+static __always_inline void end_to_v6(struct bpf_sock_addr *ctx, const struct socket_end *end)
+{
+	ctx->user_ip6[0] = end->addr.w[0];
+	ctx->user_ip6[1] = end->addr.w[1];
+	ctx->user_ip6[2] = end->addr.w[2];
+	ctx->user_ip6[3] = end->addr.w[3];
+	ctx->user_port = end->port;
+}
+
+/* @param v6 the socket is one of IPv6: an IPv4 address is in its mapped form then, which is the maps' own */
+static __always_inline int send(struct bpf_sock_addr *ctx, bool v6, bool connected)
+{
+	struct socket_end service, backend;
+	int ret;
+
+	if (!is_ours(ctx))
+		return PASS;
+	if (v6)
+		end_of_v6(ctx, &service);
+	else
+		end_of_v4(ctx, &service);
+	ret = translate(ctx, &service, &backend, connected);
+	if (ret < 0) {
+		bpf_set_retval(ret);
+		return REFUSE;
+	}
+	if (ret == SEND_TRANSLATED) {
+		if (v6)
+			end_to_v6(ctx, &backend);
+		else
+			end_to_v4(ctx, &backend);
+	}
+	return PASS;
+}
+
+/* The peer that a process is told: the service that it asked for. */
+static __always_inline int receive(struct bpf_sock_addr *ctx, bool v6)
+{
+	struct socket_end service, backend;
+	struct socket_peers *peers;
+
+	peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, 0);
+	if (!peers)
+		return PASS;
+	if (v6)
+		end_of_v6(ctx, &backend);
+	else
+		end_of_v4(ctx, &backend);
+	if (socket_recall(peers, &backend, &service, seconds_now())) {
+		if (v6)
+			end_to_v6(ctx, &service);
+		else
+			end_to_v4(ctx, &service);
+	}
+	return PASS;
+}
+
+SEC("cgroup/connect4")
+int cil_sock4_connect(struct bpf_sock_addr *ctx)
+{
+	return send(ctx, false, true);
+}
+
+SEC("cgroup/connect6")
+int cil_sock6_connect(struct bpf_sock_addr *ctx)
+{
+	return send(ctx, true, true);
+}
+
+SEC("cgroup/sendmsg4")
+int cil_sock4_sendmsg(struct bpf_sock_addr *ctx)
+{
+	return send(ctx, false, false);
+}
+
+SEC("cgroup/sendmsg6")
+int cil_sock6_sendmsg(struct bpf_sock_addr *ctx)
+{
+	return send(ctx, true, false);
+}
+
+SEC("cgroup/recvmsg4")
+int cil_sock4_recvmsg(struct bpf_sock_addr *ctx)
+{
+	return receive(ctx, false);
+}
+
+SEC("cgroup/recvmsg6")
+int cil_sock6_recvmsg(struct bpf_sock_addr *ctx)
+{
+	return receive(ctx, true);
+}
+
+SEC("cgroup/getpeername4")
+int cil_sock4_getpeername(struct bpf_sock_addr *ctx)
+{
+	return receive(ctx, false);
+}
+
+SEC("cgroup/getpeername6")
+int cil_sock6_getpeername(struct bpf_sock_addr *ctx)
+{
+	return receive(ctx, true);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
