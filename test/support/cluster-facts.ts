@@ -25,7 +25,6 @@ export function nodeFact(given: Partial<NodeFact> & {number?: number} = {}): Nod
     podCidrs: [`10.244.${number}.0/24`, `fd00:244:0:${number}::/64`],
     addresses: [`192.0.2.1${number}`, `2001:db8::1${number}`],
     kernel: '6.18.0',
-    isTainted: false,
     ...rest,
   }
 }

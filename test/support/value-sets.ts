@@ -20,7 +20,7 @@ export const writtenValueSets: readonly ValueSet[] = [
   sets('ipv6.enabled=true'),
   sets('ipv4.enabled=false', 'ipv6.enabled=true'),
   sets('ipv4.enabled=false'),
-  sets('debug.enabled=true', 'debug.verbose=flow datapath'),
+  sets('debug.enabled=true'),
   sets('image.tag=v9', 'image.repository=registry.example/cilium', 'image.pullPolicy=Always'),
   sets('image.override=example/agent@sha256:abc'),
   sets(`image.digest=sha256:${'a'.repeat(64)}`, 'image.useDigest=true'),
@@ -50,7 +50,7 @@ export const writtenValueSets: readonly ValueSet[] = [
   sets('devices=eth+ !eth9'),
   sets('devices={}'),
   sets('egressMasqueradeInterfaces=eth0 eth1'),
-  sets('ipam.mode=kubernetes', 'k8s.requireIPv4PodCIDR=true'),
+  sets('ipam.mode=kubernetes'),
   sets('ipam.mode=clusterPool'),
   sets('ipam.mode=multi-pool'),
   sets(
@@ -148,7 +148,9 @@ export const writtenValueSets: readonly ValueSet[] = [
   sets('enableCriticalPriorityClass=false', 'dnsPolicy=Default', 'imagePullSecrets[0].name=pull'),
   sets('nodePort.range=30000\\,32767'),
   sets('nodePort.addresses={10.0.0.0/8}'),
-  sets('k8sClientRateLimit.qps=5', 'k8sClientRateLimit.operator.burst=100'),
+  sets('k8sClientRateLimit.qps=5'),
+  sets('operator.unmanagedPodWatcher.restart=false'),
+  sets('operator.unmanagedPodWatcher.selector={app=dns,tier=x}', 'operator.unmanagedPodWatcher.intervalSeconds=60'),
 ]
 
 /**

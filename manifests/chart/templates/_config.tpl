@@ -3,31 +3,10 @@
 {{- with .Values -}}
 # basics
 debug: {{ .debug.enabled | quote }}
-{{- if .debug.verbose }}
-debug-verbose: {{ .debug.verbose | quote }}
-{{- end }}
 cluster-name: {{ .cluster.name | quote }}
 cluster-id: {{ .cluster.id | int | quote }}
 {{- if .kubeConfigPath }}
 k8s-kubeconfig-path: {{ .kubeConfigPath | quote }}
-{{- end }}
-k8s-require-ipv4-pod-cidr: {{ .k8s.requireIPv4PodCIDR | quote }}
-k8s-require-ipv6-pod-cidr: {{ .k8s.requireIPv6PodCIDR | quote }}
-{{- with .k8sClientRateLimit }}
-{{- if .qps }}
-k8s-client-qps: {{ .qps | int | quote }}
-{{- end }}
-{{- if .burst }}
-k8s-client-burst: {{ .burst | int | quote }}
-{{- end }}
-{{- with .operator }}
-{{- if .qps }}
-operator-k8s-client-qps: {{ .qps | int | quote }}
-{{- end }}
-{{- if .burst }}
-operator-k8s-client-burst: {{ .burst | int | quote }}
-{{- end }}
-{{- end }}
 {{- end }}
 {{- with .logOptions }}
 {{- $options := list }}
@@ -110,7 +89,6 @@ cluster-pool-ipv6-mask-size: {{ .clusterPoolIPv6MaskSize | int | quote }}
 # datapath
 {{- with .bpf }}
 bpf-root: {{ .root | quote }}
-preallocate-bpf-maps: {{ .preallocateMaps | quote }}
 bpf-map-dynamic-size-ratio: {{ kindIs "invalid" .mapDynamicSizeRatio | ternary "0.0025" (toString .mapDynamicSizeRatio) | quote }}
 {{- if .ctTcpMax }}
 bpf-ct-global-tcp-max: {{ .ctTcpMax | int | quote }}

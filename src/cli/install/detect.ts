@@ -127,7 +127,6 @@ function nodeFact({metadata, spec, status}: NodeObject): NodeFact {
     podCidrs,
     addresses: addresses.filter(({type}) => type === 'InternalIP' || type === 'ExternalIP').map(({address}) => address),
     kernel: status?.nodeInfo?.kernelVersion ?? '',
-    isTainted: (spec?.taints ?? []).some(({key}) => key.startsWith('node-role.kubernetes.io/')),
   }
 }
 

@@ -12,7 +12,6 @@ export const {
   INSTALL_VERSION,
   INSTALL_DATAPATH_MODE,
   INSTALL_APPLY,
-  INSTALL_NOT_READY,
   INSTALL_KUBERNETES_VERSION,
   INSTALL_BUSY,
   UNINSTALL_TIMEOUT,
@@ -65,10 +64,6 @@ export const {
   INSTALL_APPLY: {
     what: '{object} could not be {verb}: {detail}',
     advice: 'correct the cause and run the same command again: it goes on from here',
-  },
-  INSTALL_NOT_READY: {
-    what: 'Cilium is installed and not ready {reason}',
-    advice: 'cilium status shows what is missing; "cilium status --wait" waits on',
   },
   INSTALL_KUBERNETES_VERSION: {
     what: 'Kubernetes {found} is older than {least}',

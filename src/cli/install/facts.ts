@@ -19,8 +19,6 @@ export interface NodeFact {
   /** addresses of type InternalIP and ExternalIP */
   readonly addresses: readonly string[]
   readonly kernel: string
-  /** may not run what does not tolerate its taints */
-  readonly isTainted: boolean
 }
 
 /** Who serves Services on the nodes today. */

@@ -173,7 +173,7 @@ describe('values from all sources', () => {
       string,
       string,
     ]
-    writeFileSync(one, 'MTU: 1\ndebug: {enabled: false, verbose: flow}\n')
+    writeFileSync(one, 'MTU: 1\ndebug: {enabled: false}\n')
     writeFileSync(two, 'MTU: 2\nlabels: two\n')
     writeFileSync(text, 'from a file')
 
@@ -186,7 +186,7 @@ describe('values from all sources', () => {
 
     expect(toPlain(values)).toEqual({
       MTU: 2,
-      debug: {enabled: true, verbose: 'flow'},
+      debug: {enabled: true},
       labels: '7',
       cni: {logFile: 'from a file'},
     })
