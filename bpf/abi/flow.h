@@ -58,7 +58,8 @@ enum flow_state {
 	FLOW_CLOSING = 2,
 };
 
-/* ICMP echo: the identifier stands in sport, dport is 0. Other protocols without ports: both 0. */
+/* ICMP echo: the identifier stands in sport, dport is 0; an answer's the other way round. Other ICMP messages: both are
+ * the type, plus one. Other protocols without ports: both 0. */
 struct flow_key {
 	struct addr src;
 	struct addr dst;

@@ -56,7 +56,8 @@ static __always_inline bool icmp_is_error(__u8 proto, __u8 type)
 	return proto == IPPROTO_ICMP6 && type >= ICMP6_UNREACHABLE && type <= ICMP6_PARAMETER;
 }
 
-/* An echo's identifier is its port: the asker's. An answer carries it as the destination's. */
+/* An echo's identifier is its port: the asker's. An answer carries it as the destination's. Other messages have their
+ * type, plus one, in both places. */
 static __always_inline int l4_parse_icmp(struct __sk_buff *ctx, struct pkt *p, __u32 left)
 {
 	bool v6 = p->key.proto == IPPROTO_ICMP6;
@@ -76,8 +77,11 @@ static __always_inline int l4_parse_icmp(struct __sk_buff *ctx, struct pkt *p, _
 	} else if (icmp->type == (v6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY)) {
 		p->flags |= PKT_ECHO;
 		p->key.dport = icmp->id;
-	} else if (icmp_is_error(p->key.proto, icmp->type)) {
-		p->flags |= PKT_ERROR;
+	} else {
+		/* not to be taken for an echo without identifier */
+		p->key.sport = p->key.dport = bpf_htons(icmp->type + 1);
+		if (icmp_is_error(p->key.proto, icmp->type))
+			p->flags |= PKT_ERROR;
 	}
 	return 0;
 }

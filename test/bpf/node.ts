@@ -2,7 +2,7 @@
  * A node for packet tests: all programs loaded together in a namespace of its own, two pods, another node, the world.
  * node.fromPod('a', tcp(...)) says what became of a packet; maps are really written, flows really made.
  */
-import {writeFileSync} from 'node:fs'
+import {existsSync, readdirSync, writeFileSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {buildBpf} from '../../scripts/build-bpf.ts'
 import {EventStream} from '../../src/datapath/events.ts'
@@ -61,7 +61,7 @@ import {linkAdd, linkSet} from '../../src/kernel/netlink/link.ts'
 import {neighbourReplace} from '../../src/kernel/netlink/neighbour.ts'
 import {routeReplace} from '../../src/kernel/netlink/route.ts'
 import {NetlinkSocket} from '../../src/kernel/netlink/socket.ts'
-import {createNetns, deleteNetns, inNetns} from '../../src/kernel/netns.ts'
+import {createNetns, deleteNetns, inNetns, netnsFolder} from '../../src/kernel/netns.ts'
 import {Cidr} from '../../src/model/cidr.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {Mac} from '../../src/model/mac.ts'
@@ -118,6 +118,7 @@ export const plans: readonly Plan[] = [
 /** Devices by index. Pods' are ENDPOINT_IFINDEX_BASE + slot. */
 export const devices = {a: 4097, b: 4098, eth0: 10, host: 20, overlay: 30, unmanaged: 40} as const
 export type DeviceName = keyof typeof devices
+const deviceNames = new Map<number, string>(Object.entries(devices).map(([name, ifindex]) => [ifindex, name]))
 export type PodName = 'a' | 'b'
 
 export const macs = {
@@ -208,6 +209,14 @@ export function addr(text: string): Uint8Array {
   return parseEnd(text).ip.toMappedBytes()
 }
 
+/** Namespaces of runs that were ended before they could clean up. */
+function removeLeftovers(): void {
+  for (const name of existsSync(netnsFolder) ? readdirSync(netnsFolder) : []) {
+    const [, pid] = /^dp-.*-(\d+)$/.exec(name) ?? []
+    if (pid && !existsSync(`/proc/${pid}`)) deleteNetns(name)
+  }
+}
+
 export interface NodeSettings {
   readonly config?: Partial<Config>
   /** MTU of eth0 */
@@ -236,11 +245,13 @@ export class BpfNode {
   static async make(name: string, settings: NodeSettings = {}): Promise<BpfNode> {
     await buildBpf({from: `${root}/bpf`, to: `${root}/dist/bpf`})
     await buildBpf({from: `${root}/test/bpf/programs`, to: `${root}/dist/test/datapath`})
+    removeLeftovers()
     return new BpfNode(name, settings)
   }
 
   constructor(name: string, {config = {}, mtu = 1500}: NodeSettings = {}) {
-    this.#name = `dp-${name}`
+    // a number of our own: others may run the same test at the same time
+    this.#name = `dp-${name}-${process.pid}`
     this.config = {...defaults, ...config}
     deleteNetns(this.#name)
     this.#path = createNetns(this.#name)
@@ -375,6 +386,23 @@ export class BpfNode {
     return this.#run(this.program(hook), packet, context, options)
   }
 
+  /** Many packets one after another, in the namespace once for all. */
+  runMany(
+    hook: Hook,
+    count: number,
+    context: SkbContext,
+    next: () => Uint8Array,
+    met: (sent: Uint8Array, outcome: Outcome) => void,
+  ): void {
+    const fd = this.program(hook)
+    this.inside(() => {
+      for (let i = 0; i < count; i++) {
+        const sent = next()
+        met(sent, this.#runHere(fd, sent, context, {}))
+      }
+    })
+  }
+
   program(hook: Hook): number {
     return this.#objects.get(hooks[hook])!.program(hook).fd
   }
@@ -443,14 +471,18 @@ export class BpfNode {
   }
 
   #run(fd: number, packet: Packet | Uint8Array, context: SkbContext, options: {repeat?: number} = {}): Outcome {
-    this.#record.put(0, testRecordZero)
     const frame = packet instanceof Packet ? packet.bytes : packet
-    const run = this.inside(() => runSkbProgram(fd, frame, context, options))
+    return this.inside(() => this.#runHere(fd, frame, context, options))
+  }
+
+  #runHere(fd: number, frame: Uint8Array, context: SkbContext, options: {repeat?: number}): Outcome {
+    this.#record.put(0, testRecordZero)
+    const run = runSkbProgram(fd, frame, context, options)
     const record = this.#record.get(0)!
-    const device = Object.entries(devices).find(([, ifindex]) => ifindex === record.ifindex)
+    const device = deviceNames.get(record.ifindex)
     return {
       action: testActionNames.get(record.action)!.replace('TEST_', '').toLowerCase() as Outcome['action'],
-      to: record.ifindex === 0 ? '' : (device?.[0] ?? String(record.ifindex)),
+      to: record.ifindex === 0 ? '' : (device ?? String(record.ifindex)),
       reason:
         record.reason === 0 ? '' : (dropReasonNames.get(record.reason) ?? `${record.reason}`).replace('DROP_', ''),
       extError: record.extError,
