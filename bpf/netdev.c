@@ -102,7 +102,8 @@ static __always_inline int netdev_send_own(struct __sk_buff *ctx, struct pkt *p)
 }
 
 /* What a pod sent by way of the stack: because it needed cutting or putting together, or because a translator lives
- * there. A translation made when it came by holds; otherwise it is made now. */
+ * there. A translation made when it came by holds; otherwise it is made now. An answer goes as it is: whoever asked
+ * the pod by its own address expects it from there. */
 static __always_inline int netdev_send_pods(struct __sk_buff *ctx, struct pkt *p)
 {
 	struct flow *flow = flow_find_live(&p->key, p->now);
@@ -110,7 +111,8 @@ static __always_inline int netdev_send_pods(struct __sk_buff *ctx, struct pkt *p
 
 	if (!s)
 		return -DROP_INVALID_TC_BUFFER;
-	if (flow && flow->way == WAY_STACK && masquerade_is_on(p)) {
+	if (flow && flow->way == WAY_STACK && !(flow->flags & FLOW_REVERSE) &&
+	    masquerade_is_on(p)) {
 		int ret = end_resolve(&s->dst, &p->key.dst, DIR_INGRESS);
 
 		if (ret)
