@@ -201,7 +201,10 @@ export class Connections {
       })
       const {device, slot} = this.makePair(call, netns, ips)
       undo.push(() => slots.release(slot.slot))
-      undo.push(() => removePair(this.options.socket, device.ifindex))
+      undo.push(() => {
+        removePair(this.options.socket, device.ifindex)
+        this.options.programs.detach(device.ifindex)
+      })
       const row: EndpointRow = {
         id: slot.slot,
         generation: slot.generation,
@@ -228,8 +231,8 @@ export class Connections {
         identity: tables.pods.synced ? undefined : before?.identity,
         log: [],
       }
-      undo.push(() => this.close(row))
-      this.openDevice(row, device, netns)
+      undo.push(() => this.options.endpointMap.close(row.id, row.generation))
+      await this.openDevice(row, device, netns)
       undo.push(() => {
         tables.endpoints.delete(String(row.id))
       })
@@ -278,13 +281,18 @@ export class Connections {
     })
   }
 
-  /** Row, programs, pod end, node end: in this order. Synchronous. */
-  private openDevice(row: EndpointRow, device: PodDevice, netns: number): void {
+  /** The row first; the pod's end while the kernel attaches the programs; the node's end when both are there. */
+  private async openDevice(row: EndpointRow, device: PodDevice, netns: number): Promise<void> {
     const {endpointMap, programs, socket, sysctl} = this.options
     const families = this.options.network()
     endpointMap.put(row, closedSets)
-    programs.attachPod(row.ifindex)
-    configurePodEnd(sysctl, netns, device, families)
+    const attached = programs.attachNewPod(row.ifindex)
+    try {
+      configurePodEnd(sysctl, netns, device, families)
+    } finally {
+      // whatever happened to the pod's end: nothing may still be attaching when the device is taken back
+      await attached
+    }
     bringUpNodeEnd(socket, sysctl, device, families)
   }
 
@@ -333,17 +341,14 @@ export class Connections {
     const current = tables.endpoints.get(String(row.id))
     if (current?.generation !== row.generation) return // somebody was faster
     tables.endpoints.delete(String(row.id))
-    this.close(row)
+    this.options.endpointMap.close(row.id, row.generation)
+    // the links end with their device: detaching them before would cost a wait each
     removePair(socket, row.ifindex)
+    this.options.programs.detach(row.ifindex)
     await records.remove(row.id)
     slots.release(row.id)
     for (const ip of [row.ipv4, row.ipv6]) if (ip !== undefined) pools.release(ip)
     this.log.info('disconnected', describe(row))
-  }
-
-  private close(row: EndpointRow): void {
-    this.options.endpointMap.close(row.id, row.generation)
-    this.options.programs.detach(row.ifindex)
   }
 
   /** The slot, addresses and record that were kept for a pod that is here again, or gone for good. */

@@ -1,5 +1,6 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
-import type {Attachments} from '../../datapath/attach.ts'
+import {existsSync} from 'node:fs'
+import type {Attachments, Hook} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
 import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
 import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from '../../datapath/gen/types.ts'
@@ -7,7 +8,11 @@ import type {Generation} from '../../datapath/generation.ts'
 import type {AddressMap} from '../../datapath/maps/addresses.ts'
 import {openAddresses, openDevices, openEndpoints, openEpoch} from '../../datapath/maps/open.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
+import {pinPaths} from '../../datapath/pins.ts'
+import {attachTcxAsync} from '../../kernel/bpf/link-async.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
+import {pin} from '../../kernel/bpf/pin.ts'
+import {closeFd} from '../../kernel/libc.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
@@ -169,6 +174,18 @@ function deviceValue(row: DeviceRow): Device {
   }
 }
 
+/** A pin at this index is left over from a device that is gone: `attach` knows what to do with it. */
+async function attachSoon(attachments: Attachments, hook: Hook, program: number): Promise<void> {
+  const path = pinPaths.link(attachments.root, hook.ifindex, hook.direction)
+  if (attachments.mode !== 'tcx' || existsSync(path)) return attachments.attach(hook, program)
+  const link = await attachTcxAsync(program, hook.ifindex, hook.direction)
+  try {
+    pin(link, path)
+  } finally {
+    closeFd(link)
+  }
+}
+
 function hooks(generation: Generation, attachments: Attachments): Programs {
   const attach = (ifindex: number, ingress: string, egress: string) => {
     attachments.attach({ifindex, direction: 'ingress'}, generation.program(ingress))
@@ -176,6 +193,12 @@ function hooks(generation: Generation, attachments: Attachments): Programs {
   }
   return {
     attachPod: (ifindex) => attach(ifindex, 'cil_from_container', 'cil_to_container'),
+    async attachNewPod(ifindex) {
+      await Promise.all([
+        attachSoon(attachments, {ifindex, direction: 'ingress'}, generation.program('cil_from_container')),
+        attachSoon(attachments, {ifindex, direction: 'egress'}, generation.program('cil_to_container')),
+      ])
+    },
     attachDevice: (ifindex) => attach(ifindex, 'cil_from_netdev', 'cil_to_netdev'),
     attachSockets: (cgroup) => attachSockets(attachments.root, cgroup, (name) => generation.program(name)),
     detachSockets: () => detachSockets(attachments.root),
