@@ -79,8 +79,8 @@ describe('the schema', () => {
 describe('what is not available yet', () => {
   test.each([
     'hubble.relay.enabled=true',
-    'kubeProxyReplacement=true',
     'encryption.enabled=true',
+    'bgpControlPlane.enabled=true',
     'tunnelProtocol=geneve',
     'bpf.datapathMode=netkit',
     'loadBalancer.algorithm=maglev',
@@ -91,6 +91,7 @@ describe('what is not available yet', () => {
   test.each([
     'hubble.relay.enabled=false',
     'kubeProxyReplacement=false',
+    'kubeProxyReplacement=true',
     'loadBalancer.mode=snat',
     'bpf.masquerade=true',
   ])('%s asks for nothing and is accepted', (text) => expect(render(text)).toBe('accepted'))
