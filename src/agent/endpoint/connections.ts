@@ -201,10 +201,7 @@ export class Connections {
       })
       const {device, slot} = this.makePair(call, netns, ips)
       undo.push(() => slots.release(slot.slot))
-      undo.push(() => {
-        removePair(this.options.socket, device.ifindex)
-        this.options.programs.detach(device.ifindex)
-      })
+      undo.push(() => removePair(this.options.socket, device.ifindex))
       const row: EndpointRow = {
         id: slot.slot,
         generation: slot.generation,
@@ -232,7 +229,7 @@ export class Connections {
         log: [],
       }
       undo.push(() => this.options.endpointMap.close(row.id, row.generation))
-      await this.openDevice(row, device, netns)
+      this.openDevice(row, device, netns)
       undo.push(() => {
         tables.endpoints.delete(String(row.id))
       })
@@ -281,18 +278,13 @@ export class Connections {
     })
   }
 
-  /** The row first; the pod's end while the kernel attaches the programs; the node's end when both are there. */
-  private async openDevice(row: EndpointRow, device: PodDevice, netns: number): Promise<void> {
+  /** Row, programs, pod end, node end: in this order. Synchronous. */
+  private openDevice(row: EndpointRow, device: PodDevice, netns: number): void {
     const {endpointMap, programs, socket, sysctl} = this.options
     const families = this.options.network()
     endpointMap.put(row, closedSets)
-    const attached = programs.attachNewPod(row.ifindex)
-    try {
-      configurePodEnd(sysctl, netns, device, families)
-    } finally {
-      // whatever happened to the pod's end: nothing may still be attaching when the device is taken back
-      await attached
-    }
+    programs.attachPod(row.ifindex)
+    configurePodEnd(sysctl, netns, device, families)
     bringUpNodeEnd(socket, sysctl, device, families)
   }
 
@@ -342,9 +334,8 @@ export class Connections {
     if (current?.generation !== row.generation) return // somebody was faster
     tables.endpoints.delete(String(row.id))
     this.options.endpointMap.close(row.id, row.generation)
-    // the links end with their device: detaching them before would cost a wait each
+    // its programs go with it
     removePair(socket, row.ifindex)
-    this.options.programs.detach(row.ifindex)
     await records.remove(row.id)
     slots.release(row.id)
     for (const ip of [row.ipv4, row.ipv6]) if (ip !== undefined) pools.release(ip)

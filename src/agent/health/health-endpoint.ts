@@ -77,12 +77,11 @@ export class HealthEndpoint {
       this.server.close(() => resolve())
       this.server.closeAllConnections()
     })
-    const {tables, endpointMap, programs, socket, slots, nodeName} = this.options
+    const {tables, endpointMap, socket, slots, nodeName} = this.options
     const row = this.row
     if (row === undefined) return
     tables.endpoints.delete(String(row.id))
     endpointMap.close(row.id, row.generation)
-    programs.detach(row.ifindex)
     slots.release(row.id)
     removeHealthEndpoint(socket, nodeName)
   }

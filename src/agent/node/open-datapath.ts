@@ -55,7 +55,7 @@ export function openDatapath(options: {
   const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
   const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
   return {
-    datapath: new LoadedDatapath(generation, attachments),
+    datapath: new LoadedDatapath(generation, attachments, new Attachments(root, 'tc', options.socket)),
     restored,
     retireOlder: () => generation.retireOlder(),
   }

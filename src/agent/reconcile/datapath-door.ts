@@ -47,8 +47,6 @@ export interface DeviceMap {
 export interface Programs {
   /** Puts the pod programs on the node's end of a pod's device. Before it is up. Again is fine. */
   attachPod(ifindex: number): void
-  /** The same for a device that has just been made, without keeping others waiting. */
-  attachNewPod(ifindex: number): Promise<void>
   /** Puts the netdev programs on a device of the node. */
   attachDevice(ifindex: number): void
   attachOverlay(ifindex: number): void

@@ -1,6 +1,5 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
-import {existsSync} from 'node:fs'
-import type {Attachments, Hook} from '../../datapath/attach.ts'
+import type {Attachments} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
 import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
 import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from '../../datapath/gen/types.ts'
@@ -8,11 +7,7 @@ import type {Generation} from '../../datapath/generation.ts'
 import type {AddressMap} from '../../datapath/maps/addresses.ts'
 import {openAddresses, openDevices, openEndpoints, openEpoch} from '../../datapath/maps/open.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
-import {pinPaths} from '../../datapath/pins.ts'
-import {attachTcxAsync} from '../../kernel/bpf/link-async.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
-import {pin} from '../../kernel/bpf/pin.ts'
-import {closeFd} from '../../kernel/libc.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
@@ -33,7 +28,7 @@ export class LoadedDatapath {
   readonly services: ServiceMaps
   private readonly closes: (() => void)[]
 
-  constructor(generation: Generation, attachments: Attachments) {
+  constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments) {
     this.generation = generation
     this.attachments = attachments
     const open = (name: string) => generation.map(name)
@@ -46,7 +41,7 @@ export class LoadedDatapath {
     this.endpoints = endpointMap(endpoints)
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
-    this.programs = hooks(generation, attachments)
+    this.programs = hooks(generation, attachments, podAttachments)
     this.services = loadedServiceMaps(services, this.addresses.moveEpoch)
   }
 
@@ -174,35 +169,18 @@ function deviceValue(row: DeviceRow): Device {
   }
 }
 
-/** A pin at this index is left over from a device that is gone: `attach` knows what to do with it. */
-async function attachSoon(attachments: Attachments, hook: Hook, program: number): Promise<void> {
-  const path = pinPaths.link(attachments.root, hook.ifindex, hook.direction)
-  if (attachments.mode !== 'tcx' || existsSync(path)) return attachments.attach(hook, program)
-  const link = await attachTcxAsync(program, hook.ifindex, hook.direction)
-  try {
-    pin(link, path)
-  } finally {
-    closeFd(link)
-  }
-}
-
-function hooks(generation: Generation, attachments: Attachments): Programs {
-  const attach = (ifindex: number, ingress: string, egress: string) => {
-    attachments.attach({ifindex, direction: 'ingress'}, generation.program(ingress))
-    attachments.attach({ifindex, direction: 'egress'}, generation.program(egress))
+/** @param podAttachments how pods' devices get their programs: docs/decisions/pod-hooks.md */
+function hooks(generation: Generation, attachments: Attachments, podAttachments: Attachments): Programs {
+  const attach = (to: Attachments, ifindex: number, ingress: string, egress: string) => {
+    to.attach({ifindex, direction: 'ingress'}, generation.program(ingress))
+    to.attach({ifindex, direction: 'egress'}, generation.program(egress))
   }
   return {
-    attachPod: (ifindex) => attach(ifindex, 'cil_from_container', 'cil_to_container'),
-    async attachNewPod(ifindex) {
-      await Promise.all([
-        attachSoon(attachments, {ifindex, direction: 'ingress'}, generation.program('cil_from_container')),
-        attachSoon(attachments, {ifindex, direction: 'egress'}, generation.program('cil_to_container')),
-      ])
-    },
-    attachDevice: (ifindex) => attach(ifindex, 'cil_from_netdev', 'cil_to_netdev'),
+    attachPod: (ifindex) => attach(podAttachments, ifindex, 'cil_from_container', 'cil_to_container'),
+    attachDevice: (ifindex) => attach(attachments, ifindex, 'cil_from_netdev', 'cil_to_netdev'),
     attachSockets: (cgroup) => attachSockets(attachments.root, cgroup, (name) => generation.program(name)),
     detachSockets: () => detachSockets(attachments.root),
-    attachOverlay: (ifindex) => attach(ifindex, 'cil_from_overlay', 'cil_to_overlay'),
+    attachOverlay: (ifindex) => attach(attachments, ifindex, 'cil_from_overlay', 'cil_to_overlay'),
     attachHost: (ifindex) => attachments.attach({ifindex, direction: 'ingress'}, generation.program('cil_from_defrag')),
     detach: (ifindex) => {
       attachments.detach({ifindex, direction: 'ingress'})
