@@ -3,7 +3,7 @@
  * A netfilter program that accepts everything asks for it (kernel 6.6); the kernel's own reassembly does the work.
  * Without it, a rule of somebody else that tracks connections has the same effect, and is not ours to make.
  */
-import {pin} from '../kernel/bpf/pin.ts'
+import {pinReplacing} from '../kernel/bpf/pin.ts'
 import {begin, bpf, commands} from '../kernel/bpf/syscall.ts'
 import {isErrno} from '../kernel/errors.ts'
 import {addressOf, closeFd} from '../kernel/libc.ts'
@@ -37,11 +37,9 @@ export function enableDefrag(pinAt: (family: 'v4' | 'v6') => string): boolean {
   try {
     for (const family of ['v4', 'v6'] as const) {
       const link = attach(program, families[family])
+      if (link === undefined) continue
       try {
-        pin(link, pinAt(family))
-      } catch (thrown) {
-        // it is on already, from an agent before this one
-        if (!isErrno(thrown, 'EEXIST')) throw thrown
+        pinReplacing(link, pinAt(family))
       } finally {
         closeFd(link)
       }
@@ -62,7 +60,8 @@ function loadAccept(): number {
   return bpf(commands.progLoad, 72, 'load netfilter program')
 }
 
-function attach(program: number, family: number): number {
+/** Undefined: an agent before this one has done it, and its pin is there. */
+function attach(program: number, family: number): number | undefined {
   const attributes = begin()
   attributes.setUint32(0, program, true)
   attributes.setUint32(8, BPF_NETFILTER, true)
@@ -70,5 +69,11 @@ function attach(program: number, family: number): number {
   attributes.setUint32(20, NF_INET_PRE_ROUTING, true)
   attributes.setInt32(24, priority, true)
   attributes.setUint32(28, BPF_F_NETFILTER_IP_DEFRAG, true)
-  return bpf(commands.linkCreate, 48, 'ask for reassembly')
+  try {
+    return bpf(commands.linkCreate, 48, 'ask for reassembly')
+  } catch (thrown) {
+    // two programs of one priority are refused
+    if (isErrno(thrown, 'EBUSY')) return undefined
+    throw thrown
+  }
 }

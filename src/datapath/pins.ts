@@ -10,11 +10,9 @@
 import {existsSync, readdirSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 import type {Direction} from '../kernel/bpf/link.ts'
+import {STATE_LAYOUT} from './gen/constants.ts'
 
 export const defaultPinRoot = '/sys/fs/bpf/cilium'
-
-/** Layout of the state maps: STATE_LAYOUT of bpf/abi/types.h. */
-export const stateLayout = 1
 
 export interface GenerationName {
   readonly number: number
@@ -23,7 +21,7 @@ export interface GenerationName {
 }
 
 export const pinPaths = {
-  state: (root: string) => join(root, 'state', `v${stateLayout}`),
+  state: (root: string) => join(root, 'state', `v${STATE_LAYOUT}`),
   generation: (root: string, {number, fingerprint}: GenerationName) =>
     join(root, 'generations', `${number}_${fingerprint}`),
   link: (root: string, ifindex: number, direction: Direction) => join(root, 'links', `${ifindex}_${direction}`),

@@ -162,7 +162,8 @@ export interface Outcome {
   readonly durationNs: number
 }
 
-const defaults: Config = {
+/** What nodes of tests are configured with unless a test says otherwise. */
+export const defaultConfig: Config = {
   ...configZero,
   generation: 1,
   test: 1,
@@ -252,7 +253,7 @@ export class BpfNode {
   constructor(name: string, {config = {}, mtu = 1500}: NodeSettings = {}) {
     // a number of our own: others may run the same test at the same time
     this.#name = `dp-${name}-${process.pid}`
-    this.config = {...defaults, ...config}
+    this.config = {...defaultConfig, ...config}
     deleteNetns(this.#name)
     this.#path = createNetns(this.#name)
     this.route = inNetns(this.#path, () => new NetlinkSocket())
