@@ -5,7 +5,7 @@
  * The order: configuration of the runtime first, so that no new pod is promised a network; then programs; then devices,
  * which take routes and neighbours along; the memory of it last.
  */
-import {existsSync, readdirSync, rmSync} from 'node:fs'
+import {existsSync, readdirSync, readFileSync, realpathSync, rmSync} from 'node:fs'
 import {readdir, rename, rm} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import {isErrno} from '../kernel/errors.ts'
@@ -131,11 +131,18 @@ function removeHealthNamespaces(): number {
 }
 
 /** The folder itself may be a mount: it stays. */
+/** A mount inside is not ours to remove: whoever made it still uses it. */
 async function emptyFolder(path: string): Promise<number> {
   if (!existsSync(path)) return 0
-  const names = await readdir(path)
+  const names = (await readdir(path)).filter((name) => !isMountPoint(join(path, name)))
   for (const name of names) await rm(join(path, name), {recursive: true, force: true})
   return names.length
+}
+
+function isMountPoint(path: string): boolean {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  const real = realpathSync(path)
+  return mounts.some((line) => line.split(' ')[4] === real)
 }
 
 function tolerate(error: unknown, ...errnos: readonly string[]): void {

@@ -19,6 +19,9 @@ export default class LabExec extends BaseCommand {
 
   async run(): Promise<void> {
     const {args, argv, flags} = await this.parse(LabExec)
-    process.exitCode = await runInLab(flags.name, args.place, (argv as string[]).slice(1))
+    // the parser brings words that stand twice together; behind the dashes they are the user's own, in their order
+    const dashes = this.argv.indexOf('--')
+    const command = dashes === -1 ? (argv as string[]).slice(1) : this.argv.slice(dashes + 1)
+    process.exitCode = await runInLab(flags.name, args.place, command)
   }
 }
