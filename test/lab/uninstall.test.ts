@@ -54,7 +54,7 @@ async function leftOn(): Promise<string> {
     ...[
       'sh',
       '-c',
-      'ls /sys/class/net /sys/fs/bpf /etc/cni/net.d /opt/cni/bin | grep -E "cilium|lxc"; ip route show table all proto 193; ip rule show proto 193; true',
+      'ls /sys/class/net /sys/fs/bpf /etc/cni/net.d /opt/cni/bin | grep -E "cilium|lxc"; ip route show table all proto 193; ip -6 route show table all proto 193; (ip rule; ip -6 rule) | grep -E "proto 193|cilium"; true',
     ],
   )
 }
