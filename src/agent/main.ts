@@ -82,6 +82,7 @@ import {addServers} from './servers.ts'
 import {ClusterMemory} from './state/cluster-memory.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
+import {registerStateMetrics} from './state-metrics.ts'
 
 /** A node without an API server and without a memory of its own waits as long as it takes. */
 const patienceMs = 2 ** 31 - 1
@@ -162,6 +163,12 @@ export class Agent {
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
     this.memory = new ClusterMemory(config['lib-dir'], tables, context.clock, context.log)
     this.startedAt = context.clock.now()
+    registerStateMetrics({
+      registry: context.registry,
+      tables,
+      pools,
+      maps: () => (this.datapath === undefined ? undefined : (name) => this.datapath!.generation.map(name)),
+    })
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>
       statusModel(this.sources(), {brief: false, requireKubernetes: false}),
     )
@@ -386,7 +393,10 @@ export class Agent {
   private serveSockets(): void {
     const config = this.config.value
     const {programs} = this.datapath!
-    if (config['kube-proxy-replacement'] !== 'true' && !config['bpf-lb-sock']) return programs.detachSockets()
+    if (config['kube-proxy-replacement'] !== 'true' && !config['bpf-lb-sock']) {
+      programs.detachSockets()
+      return
+    }
     const path = config['cgroup-root']
     try {
       programs.attachSockets(path)
@@ -503,6 +513,7 @@ export class Agent {
       health: () => this.health.status,
       waitingFor: () =>
         this.starting === 'node' && this.ownNode.waiting !== '' ? this.ownNode.waiting : this.starting,
+      services: () => this.services,
       disconnect: (row) => this.connections.release(row),
     }
   }

@@ -15,6 +15,7 @@ import {findEndpoint} from './endpoint-id.ts'
 import {endpointHealth, endpointLog, endpointModel, identityModel, labelsFor} from './endpoint-model.ts'
 import {type ApiReply, type ApiRequest, type ApiRoutes, ok} from './http.ts'
 import {addressing, nodeModel} from './node-model.ts'
+import {serviceById, serviceModels} from './service-model.ts'
 import type {ApiSources} from './sources.ts'
 import {statusModel} from './status-model.ts'
 
@@ -43,7 +44,11 @@ export function agentRoutes(sources: ApiSources): ApiRoutes {
     'GET /v1/policy/subject-selectors': () => ok([]),
     'GET /v1/fqdn/cache': () => ok([]),
     'GET /v1/fqdn/names': () => ok({DNSPollNames: [], FQDNPolicySelectors: []}),
-    'GET /v1/service': () => ok([]),
+    'GET /v1/service': () => ok(serviceModels(sources)),
+    'GET /v1/service/{id}': ({params}) => {
+      const found = serviceById(sources, Number(params['id']))
+      return found === undefined ? {status: 404} : ok(found)
+    },
     'GET /v1/lrp': () => ok([]),
     'GET /v1/prefilter': () => ok({spec: {deny: []}, status: {realized: {deny: []}}}),
     'GET /v1/bgp/peers': () => ({status: 501, body: 'the BGP control plane is not enabled'}),
@@ -307,7 +312,7 @@ function debugInfo(sources: ApiSources) {
     'environment-variables': [],
     'kernel-version': readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
     policy: {policy: '[]', revision: 1},
-    'service-list': [],
+    'service-list': serviceModels(sources),
     subsystem: {},
   }
 }

@@ -5,6 +5,8 @@ import type {AgentConfig} from '../config.ts'
 import type {PodNetwork} from '../endpoint/connections.ts'
 import type {NodePools} from '../ipam/node-pools.ts'
 import type {NodeFacts} from '../node/facts.ts'
+import type {FrontendState} from '../reconcile/services.ts'
+import type {FrontendRow} from '../service/rows.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
@@ -55,6 +57,8 @@ export interface ApiSources {
   health(): HealthStatusResponse | undefined
   /** what the start still waits for; empty when everything has started */
   waitingFor(): string
+  /** what of the services is in the datapath; undefined before it is loaded */
+  services(): {stateOf(row: FrontendRow): FrontendState | undefined} | undefined
   /** ends an endpoint */
   disconnect(row: EndpointRow): Promise<void>
 }

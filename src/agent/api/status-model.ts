@@ -1,8 +1,9 @@
 /** The agent's status as existing tools read it. Pure: sources in, model out. */
-import type {ControllerStatus, KPR, StatusResponse, Timestamp} from '../../api/models.ts'
+import type {ControllerStatus, StatusResponse, Timestamp} from '../../api/models.ts'
 import {clusterIdentities} from '../../model/identity.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentConfig} from '../config.ts'
+import {serviceFeatures} from './service-model.ts'
 import type {ApiSources, RunnerState} from './sources.ts'
 
 export interface StatusOptions {
@@ -42,10 +43,10 @@ export function statusModel(sources: ApiSources, options: StatusOptions): Status
     },
     masquerading: masqueradingModel(config),
     'kube-proxy-replacement': {
-      mode: 'False',
+      mode: config['kube-proxy-replacement'] === 'true' ? 'True' : 'False',
       devices: devicesOf(sources).map(({name}) => name),
       deviceList: devicesOf(sources),
-      features: noServiceFeatures,
+      features: serviceFeatures(config),
     },
     'host-firewall': {mode: 'Disabled', devices: []},
     'bandwidth-manager': {enabled: false, devices: []},
@@ -162,27 +163,6 @@ function devicesOf(sources: ApiSources): {name: string; ip: string[]}[] {
     name: device.name,
     ip: device.addresses.filter(({network}) => !network.isLinkLocal).map(({network}) => String(network)),
   }))
-}
-
-/** Readers take every part of it for granted. */
-const noServiceFeatures: KPR = {
-  annotations: [],
-  externalIPs: {enabled: false},
-  gracefulTermination: {enabled: false},
-  hostPort: {enabled: false},
-  hostReachableServices: {enabled: false, protocols: []},
-  nat46X64: {enabled: false, gateway: {enabled: false, prefixes: []}, service: {enabled: false}},
-  nodePort: {
-    enabled: false,
-    acceleration: 'Disabled',
-    algorithm: 'Random',
-    mode: 'SNAT',
-    portMin: 30_000,
-    portMax: 32_767,
-  },
-  sessionAffinity: {enabled: false},
-  socketLB: {enabled: false},
-  socketLBTracing: {enabled: false},
 }
 
 function controllersModel(sources: ApiSources): ControllerStatus[] {
