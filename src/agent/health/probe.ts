@@ -1,6 +1,6 @@
 /** One probe of one address: HTTP to the responder, ICMP echo to the stack. */
+import {execFile} from 'node:child_process'
 import {get} from 'node:http'
-import {execa} from 'execa'
 import type {Ip} from '../../model/ip.ts'
 
 export interface ProbeResult {
@@ -28,13 +28,14 @@ export function probeHttp(ip: Ip, port: number): Promise<ProbeResult> {
 }
 
 /** One echo by the image's ping. @returns undefined when there is no ping here: nothing is known then */
-export async function probeIcmp(ip: Ip): Promise<ProbeResult | undefined> {
-  const {exitCode, stdout, failed} = await execa('ping', ['-n', '-c', '1', '-W', String(icmpSeconds), String(ip)], {
-    reject: false,
-    timeout: (icmpSeconds + 2) * 1000,
+export function probeIcmp(ip: Ip): Promise<ProbeResult | undefined> {
+  const args = ['-n', '-c', '1', '-W', String(icmpSeconds), String(ip)]
+  return new Promise((resolve) => {
+    execFile('ping', args, {timeout: (icmpSeconds + 2) * 1000}, (error, stdout) => {
+      const [, ms] = /time[=<]([\d.]+) ms/.exec(stdout) ?? []
+      if (error?.code === 'ENOENT') resolve(undefined)
+      else if (error !== null || ms === undefined) resolve({failure: 'Connection timed out', latencyNs: 0})
+      else resolve({failure: '', latencyNs: Math.round(Number(ms) * 1e6)})
+    })
   })
-  if (exitCode === undefined && failed) return undefined
-  const [, ms] = /time[=<]([\d.]+) ms/.exec(stdout) ?? []
-  if (exitCode !== 0 || ms === undefined) return {failure: 'Connection timed out', latencyNs: 0}
-  return {failure: '', latencyNs: Math.round(Number(ms) * 1e6)}
 }

@@ -21,6 +21,7 @@ export interface ProberOptions {
 /** Probes at the same time. */
 const concurrency = 16
 const baseIntervalMs = 10_000
+const firstMs = 1_000
 
 interface Target {
   readonly node: string
@@ -68,6 +69,8 @@ export class Prober {
   private async run(): Promise<void> {
     const {clock} = this.options
     const {signal} = this.stopping
+    // pods come first
+    await sleep(clock, firstMs, signal).catch(() => {}) // stopped before
     while (!signal.aborted) {
       try {
         await this.probe()

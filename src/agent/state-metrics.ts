@@ -1,0 +1,96 @@
+/** Metrics that are read where the numbers are, when somebody asks: in tables, pools and the kernel's counters. */
+import {COUNTER_DIRECTIONS} from '../datapath/gen/constants.ts'
+import type {MapOpener} from '../datapath/maps/open.ts'
+import {openCounters} from '../datapath/maps/open.ts'
+import {isDrop, reasonText} from '../model/drop-reasons.ts'
+import {endpointStates} from '../model/endpoint-state.ts'
+import {identityScope} from '../model/identity.ts'
+import type {Gauge, MetricRegistry} from '../runtime/metrics.ts'
+import type {NodePools} from './ipam/node-pools.ts'
+import type {Tables} from './state/tables.ts'
+
+export interface StateMetricsOptions {
+  readonly registry: MetricRegistry
+  readonly tables: Tables
+  readonly pools: NodePools
+  /** undefined before the datapath is loaded */
+  readonly maps: () => MapOpener | undefined
+}
+
+/** Adds them; nothing is kept. */
+export function registerStateMetrics({registry, tables, pools, maps}: StateMetricsOptions): void {
+  registerEndpoints(registry, tables)
+  registerAddresses(registry, pools)
+  registerPackets(registry, maps)
+}
+
+function registerEndpoints(registry: MetricRegistry, tables: Tables): void {
+  const endpoints = registry.gauge({name: 'cilium_endpoint', help: 'endpoints of this node'}).labels()
+  const states = registry.gauge({name: 'cilium_endpoint_state', help: 'endpoints by state', labels: ['endpoint_state']})
+  const identities = registry.gauge({name: 'cilium_identity', help: 'identities by type', labels: ['type']})
+  const nodes = registry.gauge({name: 'cilium_nodes_all_num', help: 'nodes of the cluster'}).labels()
+  const policies = registry.gauge({name: 'cilium_policy', help: 'policies that are loaded'}).labels()
+  registry.onCollect(() => {
+    endpoints.set(tables.endpoints.size)
+    for (const state of Object.keys(endpointStates)) states.labels(state).set(0)
+    for (const {state} of tables.endpoints.values()) states.labels(state).inc()
+    identities.labels('cluster_local').set(countCluster(tables))
+    nodes.set(tables.nodes.size)
+    policies.set(0)
+  })
+}
+
+function countCluster(tables: Tables): number {
+  let count = 0
+  for (const {id} of tables.identities.values()) if (identityScope(id) === 'cluster') count++
+  return count
+}
+
+function registerAddresses(registry: MetricRegistry, pools: NodePools): void {
+  const used = registry.gauge({name: 'cilium_ip_addresses', help: 'addresses in use', labels: ['family']})
+  const capacity: Gauge = registry.gauge({
+    name: 'cilium_ipam_capacity',
+    help: 'addresses of the pod ranges',
+    labels: ['family', 'cidr'],
+  })
+  registry.onCollect(() => {
+    capacity.clear()
+    for (const pool of pools.pools) {
+      const family = `ipv${pool.family}`
+      used.labels(family).set(pool.used)
+      capacity.labels(family, pool.prefixes.join(' ')).set(Number(pool.capacity))
+    }
+  })
+}
+
+const directions = ['UNKNOWN', 'INGRESS', 'EGRESS', 'SERVICE'] as const
+
+/** The kernel's own counters: exact, also for what no event told of. */
+function registerPackets(registry: MetricRegistry, maps: () => MapOpener | undefined): void {
+  const counter = (name: string, help: string, labels: readonly string[]) => registry.counter({name, help, labels})
+  const dropped = {
+    packets: counter('cilium_drop_count_total', 'packets that were dropped', ['reason', 'direction']),
+    bytes: counter('cilium_drop_bytes_total', 'bytes that were dropped', ['reason', 'direction']),
+  }
+  const forwarded = {
+    packets: counter('cilium_forward_count_total', 'packets that were forwarded', ['direction']),
+    bytes: counter('cilium_forward_bytes_total', 'bytes that were forwarded', ['direction']),
+  }
+  registry.onCollect(() => {
+    const open = maps()
+    if (open === undefined) return
+    using map = openCounters(open)
+    for (const [index, perCpu] of map.entries()) {
+      const packets = perCpu.reduce((sum, one) => sum + one.packets, 0)
+      if (packets === 0) continue
+      const bytes = perCpu.reduce((sum, one) => sum + one.bytes, 0)
+      const reason = Math.floor(index / COUNTER_DIRECTIONS)
+      const direction = directions[index % COUNTER_DIRECTIONS]!
+      if (reason !== 0 && !isDrop(reason)) continue
+      const into = isDrop(reason) ? dropped : forwarded
+      const labels = isDrop(reason) ? [reasonText(reason), direction] : [direction]
+      into.packets.labels(...labels).set(packets)
+      into.bytes.labels(...labels).set(bytes)
+    }
+  })
+}
