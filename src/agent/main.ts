@@ -33,11 +33,7 @@ import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../ru
 import type {ApiSources, RunnerState} from './api/sources.ts'
 import {statusModel} from './api/status-model.ts'
 import {ClusterHealth} from './cluster-health.ts'
-import {CniCalls} from './cni/calls.ts'
-import {conflistText, newestVersion} from './cni/conflist.ts'
-import {ConflistWriter} from './cni/conflist-writer.ts'
-import {runDeleteQueue} from './cni/delete-queue.ts'
-import {CniSocket} from './cni/socket.ts'
+import {CniFront, eventReason} from './cni/front.ts'
 import {type AgentConfig, changeConfig} from './config.ts'
 import {type AgentContext, CurrentConfig} from './context.ts'
 import {EndpointCollector} from './endpoint/collector.ts'
@@ -126,7 +122,6 @@ export class Agent {
   client: KubeClient | undefined
   datapath: LoadedDatapath | undefined
   network: PodNetwork | undefined
-  conflist: ConflistWriter | undefined
   private readonly sysctl: Sysctl
   private readonly reconcilerMetrics: ReconcilerMetrics
   readonly health: ClusterHealth
@@ -148,7 +143,7 @@ export class Agent {
   private identities: EndpointIdentity | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
-  private cni: CniSocket | undefined
+  private cni: CniFront | undefined
 
   constructor(context: AgentContext) {
     const {config} = context.loaded
@@ -498,7 +493,7 @@ export class Agent {
       reflectors: () => this.reflectors?.health() ?? new Map(),
       kubernetes: () => this.kubernetes?.state ?? {version: undefined, error: 'not asked yet', since: this.startedAt},
       runners: () => this.observed.map(({state}) => state),
-      cniConfig: () => this.conflist?.state,
+      cniConfig: () => this.cni?.conflistState,
       datapath: () => {
         const {datapath} = this
         if (datapath === undefined) return undefined
@@ -532,11 +527,10 @@ export class Agent {
     this.identities?.stop()
   }
 
-  /** Pods can come: listens, carries out what was noted while nobody did, and tells the runtime that we are there. */
+  /** Pods can come. */
   async startCni(): Promise<void> {
-    const config = this.config.value
     const {clock, log, metrics} = this.context
-    const calls = new CniCalls({
+    this.cni = new CniFront({
       connections: this.connections,
       network: () => this.network!,
       unready: () => (this.pools.ready ? undefined : 'the node has no pod CIDR yet'),
@@ -545,36 +539,16 @@ export class Agent {
           {apiVersion: 'v1', kind: 'Pod', namespace: pod.namespace, name: pod.name, uid: pod.uid},
           {type: 'Warning', reason: eventReason(reason), message},
         ),
+      config: () => this.config.value,
+      runtime: () => this.ownNode.facts.runtime,
       clock,
       log,
       metrics: {calls: metrics.cniCalls, duration: metrics.cniDuration},
     })
-    const socketPath = join(config['state-dir'], 'cni.sock')
-    const answer = calls.answer.bind(calls)
-    this.cni = new CniSocket({path: socketPath, answer, log})
     await this.cni.start()
-    const done = await runDeleteQueue({folder: join(config['state-dir'], 'deleteQueue'), answer, log: log.for('cni')})
-    if (done > 0) log.for('cni').info('carried out deletions that were noted while no agent ran', {count: done})
-    const path = config['write-cni-conf-when-ready']
-    if (path === '' || config['custom-cni-conf']) return
-    this.conflist = new ConflistWriter({
-      path,
-      exclusive: config['cni-exclusive'],
-      text: () =>
-        conflistText({
-          version: newestVersion(this.ownNode.facts.runtime),
-          debug: this.config.value.debug,
-          logFile: config['cni-log-file'],
-          socketPath: socketPath === '/var/run/cilium/cni.sock' ? undefined : socketPath,
-        }),
-      clock,
-      log,
-    })
-    await this.conflist.start()
   }
 
   async stopCni(): Promise<void> {
-    await this.conflist?.stop(this.config.value['cni-uninstall'])
     await this.cni?.stop()
   }
 
@@ -634,13 +608,4 @@ async function settled(runners: readonly {whenIdle(): Promise<void>}[]): Promise
   // subscriptions and the claims that follow them are delivered within this turn
   await new Promise((resolve) => setImmediate(resolve))
   for (const runner of runners) await runner.whenIdle()
-}
-
-/** IPAM_EXHAUSTED → IpamExhausted, as reasons of events are written. */
-function eventReason(code: string): string {
-  return code
-    .toLowerCase()
-    .split('_')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')
 }

@@ -286,13 +286,19 @@ function configuration(sources: ApiSources): DaemonConfiguration {
 }
 
 /** Options by their names in the API: the rest are keys of the ConfigMap. */
-const optionKeys: Readonly<Record<string, string>> = {Debug: 'debug', MonitorAggregationLevel: 'monitor-aggregation'}
+const optionKeys: ReadonlyMap<string, string> = new Map([
+  ['Debug', 'debug'],
+  ['MonitorAggregationLevel', 'monitor-aggregation'],
+])
 
 async function changeConfiguration(sources: ApiSources, request: ApiRequest): Promise<ApiReply> {
   const body = (await request.body()) as {options?: Record<string, unknown>; 'policy-enforcement'?: unknown} | undefined
-  if (typeof body !== 'object' || body === null) fail(codes.API_BODY_INVALID, {detail: 'it is no object'})
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    fail(codes.API_BODY_INVALID, {detail: 'it is no object'})
+  }
   const changes = new Map<string, string>()
-  for (const [name, value] of Object.entries(body.options ?? {})) changes.set(optionKeys[name] ?? name, String(value))
+  for (const [name, value] of Object.entries(body.options ?? {}))
+    changes.set(optionKeys.get(name) ?? name, String(value))
   if (body['policy-enforcement'] !== undefined) changes.set('enable-policy', String(body['policy-enforcement']))
   for (const key of changes.keys())
     if (!isKey(key)) fail(codes.CONFIG_KEY_IMMUTABLE, {key: key.slice(0, 64), mutable: mutableKeys.join(', ')})
