@@ -21,11 +21,14 @@ export class RuleSetLookup {
   readonly set: RuleSet
   private readonly entries = new Map<string, Entry>()
   private readonly ranges = new Map<string, RangeEntry>()
+  /** lengths of blocks that there are, the longest first */
+  private readonly lengths: readonly number[]
 
   constructor(set: RuleSet) {
     this.set = set
     for (const entry of set.entries)
       this.entries.set(keyOf(entry.peerKind, entry.peer, entry.protocol, entry.port), entry)
+    this.lengths = [...new Set(set.ranges.map(({bits}) => bits))].sort((a, b) => b - a)
     for (const range of set.ranges) {
       this.ranges.set(`${range.bits} ${keyOf(range.peerKind, range.peer, range.protocol, range.port)}`, range)
     }
@@ -59,7 +62,7 @@ export class RuleSetLookup {
   }
 
   private range(kind: PeerKind, peer: number, protocol: number, port: number): RangeEntry | undefined {
-    for (let bits = 16; bits >= 0; bits--) {
+    for (const bits of this.lengths) {
       const block = bits === 0 ? 0 : port & (0xffff << (16 - bits))
       const found = this.ranges.get(`${bits} ${keyOf(kind, peer, protocol, block)}`)
       if (found !== undefined) return found

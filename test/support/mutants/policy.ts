@@ -1,0 +1,97 @@
+/** Faults for the policy compiler, each a plausible slip: tests that do not notice one of them prove little. */
+
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  /** must occur exactly once */
+  readonly find: string
+  readonly replace: string
+}
+
+export const policyMutants: readonly Mutant[] = [
+  {
+    name: 'exceptions of a prefix are forgotten',
+    file: 'src/policy/cidr-classes.ts',
+    find: 'if (!except.some((hole) => hole.covers(prefix))) value.add(selector)',
+    replace: 'value.add(selector)',
+  },
+  {
+    name: 'an empty list of peers is everybody',
+    file: 'src/policy/rule.ts',
+    find: "return first === undefined ? {kind: 'none'} : {kind: 'some', of: [first, ...rest]}\n}\n\nexport function somePorts",
+    replace:
+      "return first === undefined ? {kind: 'any'} : {kind: 'some', of: [first, ...rest]}\n}\n\nexport function somePorts",
+  },
+  {
+    name: 'an empty list of ports is every port',
+    file: 'src/policy/cilium-ports.ts',
+    find: 'return {plain: somePorts(plain), filtered',
+    replace: "return {plain: plain.length === 0 ? {kind: 'any'} : somePorts(plain), filtered",
+  },
+  {
+    name: 'an allow beats a deny',
+    file: 'src/policy/rule-set.ts',
+    find: '  deny: 3,',
+    replace: '  deny: 0,',
+  },
+  {
+    name: 'a range ends one port early',
+    file: 'src/policy/compile.ts',
+    find: ': [port.first, port.last]',
+    replace: ': [port.first, Math.max(port.first, port.last - 1)]',
+  },
+  {
+    name: 'of overlapping ranges the first speaks for all',
+    file: 'src/policy/port-entries.ts',
+    find: 'if (best !== undefined && current?.claim === best) current.last = last',
+    replace: 'if (best !== undefined && current !== undefined) current.last = last',
+  },
+  {
+    name: 'peers of a namespaced policy may be of any namespace',
+    file: 'src/policy/cilium-peers.ts',
+    find: "if (ref.namespace !== '') {\n    return limitToCluster",
+    replace: "if (ref.namespace === '-') {\n    return limitToCluster",
+  },
+  {
+    name: 'ICMP types are off by one',
+    file: 'src/policy/compile.ts',
+    find: '[port.type + 1, port.type + 1]',
+    replace: '[port.type, port.type]',
+  },
+  {
+    name: 'a port name is looked up at the sender',
+    file: 'src/policy/compile.ts',
+    find: "if (this.resolved.direction === 'ingress') {",
+    replace: "if (this.resolved.direction !== 'ingress') {",
+  },
+  {
+    name: 'pods that share an identity share their port names',
+    file: 'src/policy/compile.ts',
+    find: 'const meant = selected.has(variant.identity) && differs(variant.identity)',
+    replace: 'const meant = false && differs(variant.identity)',
+  },
+  {
+    name: 'prefixes of Cilium policies match pods',
+    file: 'src/policy/cidr-classes.ts',
+    find: ".filter(({reach}) => place === 'outside' || reach === 'everywhere')",
+    replace: ".filter(({reach}) => place !== undefined || reach === 'everywhere')",
+  },
+  {
+    name: 'layer 7 rules are taken for plain allows',
+    file: 'src/policy/cilium-policy.ts',
+    find: "if (filtered.kind !== 'none') rules.push({ref, direction, action: 'filter', peers, ports: filtered})",
+    replace: "if (filtered.kind !== 'none') rules.push({ref, direction, action: 'allow', peers, ports: filtered})",
+  },
+  {
+    name: 'egress is isolated without egress rules',
+    file: 'src/policy/network-policy.ts',
+    find: "egress: (read.list(spec, 'egress', 'spec') ?? []).length > 0}",
+    replace: "egress: (read.list(spec, 'egress', 'spec') ?? []).length >= 0}",
+  },
+  {
+    name: 'a namespace selector ignores its expressions',
+    file: 'src/policy/network-policy.ts',
+    find: '...requirementsOf(namespaces).map(ofNamespace)]',
+    replace: "...requirementsOf(namespaces).filter(({operator}) => operator === 'In').map(ofNamespace)]",
+  },
+]
