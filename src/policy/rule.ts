@@ -21,7 +21,7 @@ export interface PolicyRef {
 /** The part of a policy that an entry of a rule set comes from: what a verdict is explained with. */
 export interface RuleRef {
   readonly policy: PolicyRef
-  /** index in `specs`; 0 for `spec` and for NetworkPolicy */
+  /** 0 for `spec` and for NetworkPolicy; n + 1 for `specs[n]` */
   readonly spec: number
   /** `isolation`: no rule, but that the policy denies what no rule allows */
   readonly section: 'ingress' | 'ingressDeny' | 'egress' | 'egressDeny' | 'ingress-isolation' | 'egress-isolation'
@@ -32,7 +32,7 @@ export interface RuleRef {
 export function formatRuleRef({policy, spec, section, index}: RuleRef): string {
   const name = policy.namespace === '' ? policy.name : `${policy.namespace}/${policy.name}`
   const where = section.endsWith('isolation') ? section : `${section}[${index}]`
-  return `${policy.kind} ${name} ${spec === 0 ? '' : `specs[${spec}].`}${where}`
+  return `${policy.kind} ${name} ${spec === 0 ? '' : `specs[${spec - 1}].`}${where}`
 }
 
 /** Which addresses a prefix is asked about: those outside the cluster, or pods' and nodes', too. */
