@@ -124,6 +124,14 @@ static __always_inline int netdev_send_pods(struct __sk_buff *ctx, struct pkt *p
 	return walk(ctx, p);
 }
 
+/* Does a process of the node answer for a service that somebody outside has asked? */
+static __always_inline bool netdev_serves(const struct pkt *p)
+{
+	const struct flow *flow = flow_find_live(&p->key, p->now);
+
+	return flow && (flow->flags & (FLOW_REVERSE | FLOW_DNAT)) == (FLOW_REVERSE | FLOW_DNAT);
+}
+
 static __always_inline int netdev_send(struct __sk_buff *ctx, struct pkt *p)
 {
 	__u32 ifindex = ctx_read(ctx, ifindex);
@@ -133,6 +141,8 @@ static __always_inline int netdev_send(struct __sk_buff *ctx, struct pkt *p)
 
 	if (!netdev_parse(ctx, p))
 		return stack_has_it(p, TRACE_TO_NETWORK);
+	if (cfg.nodeport && netdev_serves(p))
+		return walk(ctx, p);
 	device = bpf_map_lookup_elem(&cilium_devices, &ifindex);
 	if (device) {
 		own = pkt_is_v6(p) ? &device->v6 : &device->v4;

@@ -12,6 +12,7 @@
 #include "event.h"
 #include "counter.h"
 #include "service.h"
+#include "policy.h"
 #include "config.h"
 #include "test.h"
 
@@ -42,6 +43,9 @@ EXPORT(enum, frontend_scope);
 EXPORT(enum, frontend_kind);
 EXPORT(enum, frontend_flags);
 EXPORT(enum, backend_state);
+EXPORT(enum, peer_kind);
+EXPORT(enum, port_form);
+EXPORT(enum, policy_flags);
 EXPORT(struct, config);
 EXPORT(struct, endpoint);
 EXPORT(struct, address);
@@ -64,5 +68,9 @@ EXPORT(struct, affinity_key);
 EXPORT(struct, affinity);
 EXPORT(struct, source_range_key);
 EXPORT(struct, socket_peers);
+EXPORT(struct, policy_key);
+EXPORT(struct, policy_block_key);
+EXPORT(struct, policy_entry);
+EXPORT(struct, rule_set);
 
 #endif

@@ -63,10 +63,18 @@ static __always_inline __s64 answer_sum(struct scratch *s, __u32 quote, __s64 su
 	return sum;
 }
 
+/* Who says so: to pods their gateway, to others the address that they spoke to. */
+static __always_inline struct addr answer_source(const struct pkt *p)
+{
+	if (p->hook != HOOK_FROM_CONTAINER)
+		return p->key.dst;
+	return addr_load(pkt_is_v6(p) ? &cfg.host_v6 : &cfg.host_v4);
+}
+
 static __always_inline int answer_v4(struct __sk_buff *ctx, struct pkt *p, __u8 type, __u8 code,
 				     __u32 mtu)
 {
-	struct addr gateway = addr_load(&cfg.host_v4);
+	struct addr gateway = answer_source(p);
 	struct scratch *s = scratch();
 	struct answer4 a = {};
 	int quote;
@@ -97,7 +105,7 @@ static __always_inline int answer_v4(struct __sk_buff *ctx, struct pkt *p, __u8 
 static __always_inline int answer_v6(struct __sk_buff *ctx, struct pkt *p, __u8 type, __u8 code,
 				     __u32 mtu)
 {
-	struct addr gateway = addr_load(&cfg.host_v6);
+	struct addr gateway = answer_source(p);
 	struct scratch *s = scratch();
 	struct answer6 a = {};
 	__be32 pseudo[2];
@@ -164,7 +172,7 @@ __separate int answer(struct __sk_buff *ctx, struct pkt *p, __u32 reason, __u32 
 	mac_copy(eth->dst, pod.b);
 	mac_copy(eth->src, node.b);
 	p->answered = reason;
-	p->action = TEST_PEER;
+	p->action = p->hook == HOOK_FROM_CONTAINER ? TEST_PEER : TEST_REDIRECT;
 	p->out = ctx_read(ctx, ifindex);
 	return 0;
 }

@@ -76,13 +76,40 @@ static __always_inline int ends_to_container(struct pkt *p, struct scratch *s,
 	return 0;
 }
 
-/* From the wire: only what goes to a pod is ours. Nobody out there has an address of this node or its pods, nor, with
+/* From the wire to a service: its backend may be anywhere. Answers leave as they came, by the routing table. */
+static __always_inline int ends_to_service(struct pkt *p, struct scratch *s, struct ways *ways)
+{
+	int ret = end_resolve(&s->src, &p->key.src, DIR_EGRESS);
+
+	if (ret == -DROP_UNKNOWN_ADDRESS)
+		return ret;
+	if (ret || s->src.way != WAY_ROUTE)
+		return -DROP_INVALID_SOURCE_IP;
+	ret = end_resolve(&s->dst, &s->target.addr, DIR_INGRESS);
+	if (ret)
+		return ret;
+	ways->forward = s->dst.way;
+	ways->reverse = WAY_ROUTE;
+	if (s->dst.way == WAY_TUNNEL || s->dst.way == WAY_ROUTE)
+		s->target.flags |= TARGET_AWAY;
+	return 0;
+}
+
+/* From the wire: only what goes to a pod or a service is ours. Nobody out there has an address of this node or its pods, nor, with
  * an overlay, of another node's pods. */
 static __always_inline int ends_from_netdev(struct pkt *p, struct scratch *s, struct ways *ways)
 {
-	const struct address *dst = address_exact(&p->key.dst);
+	const struct address *dst;
 	int ret;
 
+	if (cfg.nodeport && service_may_begin(p)) {
+		ret = service_target(p, false);
+		if (ret < 0)
+			return ret;
+		if (ret == SERVICE_FOUND)
+			return ends_to_service(p, s, ways);
+	}
+	dst = address_exact(&p->key.dst);
 	if (!dst || !dst->endpoint || !cfg.host_routing)
 		return FLOW_UNTRACKED;
 	ret = end_resolve(&s->dst, &p->key.dst, DIR_INGRESS);

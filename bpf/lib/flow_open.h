@@ -198,7 +198,8 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	flow_describe(&s->reverse, p, &s->src, &s->dst);
 	memset(&s->route, 0, sizeof(s->route));
 	memset(&s->source, 0, sizeof(s->source));
-	if (ways.forward == WAY_ROUTE && p->hook == HOOK_FROM_CONTAINER) {
+	if (ways.forward == WAY_ROUTE &&
+	    (p->hook == HOOK_FROM_CONTAINER || (s->target.flags & TARGET_AWAY))) {
 		ret = route_find(ctx, p, &p->key.src, &s->target.addr, &s->route);
 		if (ret)
 			return ret;
@@ -206,6 +207,11 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		s->forward.hop = s->route.hop;
 		s->forward.mtu = s->route.mtu;
 		s->forward.routed = pkt_seconds(p);
+	}
+	if (s->target.flags & TARGET_AWAY) {
+		ret = service_source(p, ways.forward == WAY_TUNNEL, s->route.ifindex, &s->source);
+		if (ret)
+			return ret;
 	}
 	if (ways.masquerade) {
 		if (p->flags & PKT_NO_PORTS)

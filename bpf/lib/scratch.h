@@ -34,6 +34,7 @@ struct route {
 enum target_flags {
 	TARGET_SERVICE = 1 << 0,
 	TARGET_LOOPBACK = 1 << 1, /* the sender itself */
+	TARGET_AWAY = 1 << 2,	  /* it came from outside and leaves again */
 };
 
 /* Where a new flow's packets go after a service has spoken; else as they say. */

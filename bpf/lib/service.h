@@ -40,6 +40,20 @@ static __always_inline bool service_owns(const struct addr *addr)
 	return bpf_map_lookup_elem(&cilium_lb, &key) != NULL;
 }
 
+/* May this client from outside use the service? */
+static __always_inline bool service_lets_in(const struct frontend *frontend,
+					    const struct addr *client)
+{
+	struct source_range_key key = {.bits = 32 + 128, .service = frontend->service};
+	bool found;
+
+	if (likely(!(frontend->flags & FRONTEND_SOURCE_RANGES)))
+		return true;
+	key.addr = *client;
+	found = bpf_map_lookup_elem(&cilium_lb_ranges, &key);
+	return found != !!(frontend->flags & FRONTEND_DENY_RANGES);
+}
+
 /* The backend at a place of a frontend's list; NULL: it is gone. */
 static __always_inline const struct backend *service_at(const struct frontend *frontend,
 							__u32 place, backend_ref *ref)

@@ -42,4 +42,13 @@ struct {
 	__type(value, struct affinity);
 } cilium_affinity SEC(".maps");
 
+/* Clients from outside that may, or may not, use a service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, SOURCE_RANGES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct source_range_key);
+	__type(value, __u32);
+} cilium_lb_ranges SEC(".maps");
+
 #endif

@@ -5,6 +5,8 @@
 #define LIB_SERVICE_OPEN_H
 
 #include "address.h"
+#include "l4.h"
+#include "maps.h"
 #include "scratch.h"
 #include "service.h"
 
@@ -40,6 +42,10 @@ __separate int service_target(struct pkt *p, bool inside)
 			return SERVICE_NONE;
 		return -DROP_NO_SERVICE_PORT;
 	}
+	if (!inside && (frontend->flags & FRONTEND_INTERNAL_ONLY))
+		return -DROP_IS_A_CLUSTERIP;
+	if (!inside && !service_lets_in(frontend, &p->key.src))
+		return -DROP_DENIED_BY_LB_SRC_RANGE_CHECK;
 	s->target.service = frontend->service;
 	backend = service_choose(frontend, &p->key.src, false, pkt_seconds(p), &ref);
 	if (unlikely(!backend && frontend->count)) {
@@ -57,6 +63,39 @@ __separate int service_target(struct pkt *p, bool inside)
 	s->target.backend = ref;
 	s->target.flags = TARGET_SERVICE;
 	return SERVICE_FOUND;
+}
+
+/* Can this packet from outside begin a conversation with a service? One in the middle of a connection belongs to a flow
+ * that is known, or to nobody. */
+static __always_inline bool service_may_begin(const struct pkt *p)
+{
+	switch (p->key.proto) {
+	case IPPROTO_TCP:
+		return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
+		       !(p->flags & PKT_LATER_FRAGMENT);
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+		return true;
+	}
+	return false;
+}
+
+/* The source that a packet from outside leaves this node with to a backend elsewhere, so that the answer comes back:
+ * in the overlay the node's address there, else that of the device. Returns 0 or a negative reason. */
+static __always_inline int service_source(const struct pkt *p, bool tunnel, __u32 ifindex,
+					  struct addr *to)
+{
+	const struct device *device;
+
+	if (tunnel) {
+		*to = addr_load(pkt_is_v6(p) ? &cfg.host_v6 : &cfg.host_v4);
+	} else {
+		device = bpf_map_lookup_elem(&cilium_devices, &ifindex);
+		if (!device)
+			return -DROP_NO_DEVICE;
+		*to = pkt_is_v6(p) ? device->v6 : device->v4;
+	}
+	return addr_is_zero(to) ? -DROP_NO_MASQUERADE_ADDRESS : 0;
 }
 
 /* The source that a pod's packet to itself gets, so that the answer comes back to us. */

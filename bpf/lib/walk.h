@@ -150,8 +150,9 @@ static __always_inline int walk_ports(struct __sk_buff *ctx, struct pkt *p)
 	}
 	if (likely(!flow)) {
 		ret = walk_flow(ctx, p, &flow);
-		/* a pod is told at once that nobody serves; others by whom they asked */
-		if (ret == -DROP_SERVICE_BACKEND_NOT_FOUND && p->hook == HOOK_FROM_CONTAINER)
+		/* whoever asks for a service is told at once that nobody serves */
+		if (ret == -DROP_SERVICE_BACKEND_NOT_FOUND &&
+		    (p->hook == HOOK_FROM_CONTAINER || p->hook == HOOK_FROM_NETDEV))
 			return answer(ctx, p, DROP_SERVICE_BACKEND_NOT_FOUND, 0);
 		if (ret)
 			return ret;

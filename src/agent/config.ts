@@ -66,6 +66,16 @@ function address(family: 4 | 6, fallback: string): ConfigOption<Ip> {
   }
 }
 
+/** How many flows are remembered: one less than a power of two. */
+const storeCapacity: ConfigOption<number> = {
+  fallback: 4095,
+  read(value) {
+    const number = Number(value)
+    if (Number.isInteger(number) && number >= 1 && number < 2 ** 24 && ((number + 1) & number) === 0) return number
+    throw new Error('must be one less than a power of two, such as 4095 or 65535')
+  },
+}
+
 /** `key=value` pairs separated by commas. */
 const pairs: ConfigOption<Readonly<Record<string, string>>> = {
   fallback: {},
@@ -158,6 +168,7 @@ const settings = {
   'node-port-range': text('30000,32767'),
   'kube-proxy-replacement': choice(['true', 'false'], 'false'),
   // services
+  'nodeport-addresses': cidrListOption(),
   'bpf-lb-map-max': number(65_536, 1024, 1_048_576),
   'bpf-lb-sock': flag(false),
   'bpf-lb-sock-hostns-only': flag(false),
@@ -177,6 +188,11 @@ const settings = {
   'enable-hubble': flag(true),
   'hubble-socket-path': text('/var/run/cilium/hubble.sock'),
   'hubble-listen-address': text(''),
+  'hubble-event-buffer-capacity': storeCapacity,
+  'hubble-disable-tls': flag(false),
+  'hubble-tls-cert-file': text(''),
+  'hubble-tls-key-file': text(''),
+  'hubble-tls-client-ca-files': words(),
 } as const
 
 export type ConfigKey = keyof typeof settings

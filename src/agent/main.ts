@@ -43,6 +43,7 @@ import {EndpointRecords} from './endpoint/record.ts'
 import {restoreEndpoints} from './endpoint/restore.ts'
 import {Slots} from './endpoint/slots.ts'
 import {codes} from './errors.ts'
+import {HubblePart} from './hubble/part.ts'
 import type {AddressPlan} from './identity/address-rows.ts'
 import {NodePools} from './ipam/node-pools.ts'
 import {KubernetesProbe} from './kubernetes-probe.ts'
@@ -75,6 +76,7 @@ import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import {addServers} from './servers.ts'
+import {nodePortIps} from './service/node-port-ips.ts'
 import {ClusterMemory} from './state/cluster-memory.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
@@ -104,6 +106,7 @@ export function assembleAgent(context: AgentContext): Agent {
   })
   add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.stopEndpoints()})
   add({name: 'health', start: () => agent.startHealth(), stop: () => agent.health.stop()})
+  add({name: 'hubble', start: () => agent.hubble?.start(), stop: () => agent.hubble?.stop()})
   add({name: 'cni', start: () => agent.startCni(), stop: () => agent.stopCni()})
   return agent
 }
@@ -125,6 +128,8 @@ export class Agent {
   private readonly sysctl: Sysctl
   private readonly reconcilerMetrics: ReconcilerMetrics
   readonly health: ClusterHealth
+  /** undefined: flows are not wanted */
+  readonly hubble: HubblePart | undefined
   readonly memory: ClusterMemory
   readonly startedAt: number
   private readonly runners: ReconcilerRunner<never>[] = []
@@ -164,6 +169,7 @@ export class Agent {
       pools,
       maps: () => (this.datapath === undefined ? undefined : (name) => this.datapath!.generation.map(name)),
     })
+    this.hubble = config['enable-hubble'] ? new HubblePart(context, this.tables) : undefined
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>
       statusModel(this.sources(), {brief: false, requireKubernetes: false}),
     )
@@ -369,7 +375,7 @@ export class Agent {
     const {tables} = this
     this.serviceClaimants = new ServiceClaimants(tables, () => ({
       ...familiesOf(config),
-      external: false,
+      external: config['kube-proxy-replacement'] === 'true',
       topology: config['enable-service-topology'],
       externalClusterIp: config['bpf-lb-external-clusterip'],
       sctp: config['enable-sctp'],
@@ -377,7 +383,7 @@ export class Agent {
         node: config.nodeName,
         zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
       },
-      nodePortIps: [],
+      nodePortIps: nodePortIps(tables.devices.sorted(), config['nodeport-addresses']),
     }))
     this.serviceClaimants.start()
     this.services = new ServiceReconciler(this.datapath!.services, () => this.context.clock.monotonic())

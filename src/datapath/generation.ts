@@ -175,6 +175,7 @@ const configurationMaps = [
   'cilium_lb',
   'cilium_lb_lists',
   'cilium_backends',
+  'cilium_lb_ranges',
 ] as const
 
 function load(options: GenerationOptions, name: GenerationName): Generation {

@@ -1,8 +1,9 @@
 /** Services of a node for packet tests: rows written straight into the maps, lists one after the other. */
 import {frontendFlags, frontendKind} from '../../src/datapath/gen/enums.ts'
-import {ciliumBackends, ciliumLb, ciliumLbLists} from '../../src/datapath/gen/maps.ts'
+import {ciliumBackends, ciliumLb, ciliumLbLists, ciliumLbRanges} from '../../src/datapath/gen/maps.ts'
 import {backendZero, type Frontend, frontendZero} from '../../src/datapath/gen/types.ts'
 import {BpfMap} from '../../src/kernel/bpf/map.ts'
+import {Cidr} from '../../src/model/cidr.ts'
 import type {BpfNode} from './node.ts'
 import {parseEnd, protocols} from './support/packet.ts'
 
@@ -18,6 +19,7 @@ export class NodeServices {
     Parameters<(typeof ciliumLb)['key']['encode']>[0],
     ReturnType<(typeof ciliumLb)['value']['decode']>
   >
+  readonly #ranges: BpfMap<Parameters<(typeof ciliumLbRanges)['key']['encode']>[0], number>
   readonly #lists: BpfMap<number, number>
   readonly #backends: BpfMap<number, ReturnType<(typeof ciliumBackends)['value']['decode']>>
   readonly #known = new Map<string, number>()
@@ -29,11 +31,13 @@ export class NodeServices {
     this.frontends = new BpfMap(node.fd('cilium_lb'), ciliumLb)
     this.#lists = new BpfMap(node.fd('cilium_lb_lists'), ciliumLbLists)
     this.#backends = new BpfMap(node.fd('cilium_backends'), ciliumBackends)
+    this.#ranges = new BpfMap(node.fd('cilium_lb_ranges'), ciliumLbRanges)
   }
 
   /** No services. */
   reset(): void {
     this.frontends.clear()
+    this.#ranges.clear()
     for (let index = 0; index < this.#next; index++) this.#backends.put(index, backendZero)
     this.#next = 1
     this.#place = 0
@@ -61,6 +65,15 @@ export class NodeServices {
     return refs
   }
 
+  /** Lets only these clients in (or, with FRONTEND_DENY_RANGES, keeps them out). */
+  ranges(service: number, cidrs: readonly string[]): void {
+    for (const text of cidrs) {
+      const {network, length, family} = Cidr.of(text)
+      const bits = 32 + (family === 4 ? 96 : 0) + length
+      this.#ranges.put({bits, service, addr: network.toMappedBytes()}, 1)
+    }
+  }
+
   /** Takes a backend away, as when its pod is gone. */
   removeBackend(ref: number): void {
     const index = ref & 0xffff
@@ -68,7 +81,7 @@ export class NodeServices {
   }
 
   close(): void {
-    for (const map of [this.frontends, this.#lists, this.#backends]) map.close()
+    for (const map of [this.frontends, this.#lists, this.#backends, this.#ranges]) map.close()
   }
 
   #backend(text: string, proto: number): number {

@@ -54,6 +54,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     hostV6: router(6),
     hostMac: node.host.mac?.toBytes() ?? configZero.hostMac,
     services: 1,
+    nodeport: on(config['kube-proxy-replacement'] === 'true'),
     socketHostOnly: on(config['bpf-lb-sock-hostns-only']),
     hostCookie: node.cookie,
     loopbackV4: config['ipv4-service-loopback-address'].toMappedBytes(),

@@ -104,7 +104,11 @@ function servicesBefore(root: string): ServiceTables | undefined {
   const newest = listGenerations(root).at(-1)
   if (newest === undefined) return undefined
   const folder = join(pinPaths.generation(root, newest), 'maps')
-  if (!['cilium_lb', 'cilium_lb_lists', 'cilium_backends'].every((name) => existsSync(join(folder, name)))) {
+  if (
+    !['cilium_lb', 'cilium_lb_lists', 'cilium_backends', 'cilium_lb_ranges'].every((name) =>
+      existsSync(join(folder, name)),
+    )
+  ) {
     return undefined
   }
   try {

@@ -1,8 +1,9 @@
 /** Answers the agent's wishes about services with the kernel's maps. */
 import {backendState, frontendFlags, frontendKind, frontendScope} from '../../datapath/gen/enums.ts'
-import {type Backend, backendZero, type Frontend, frontendZero} from '../../datapath/gen/types.ts'
+import {type Backend, backendZero, type Frontend, frontendZero, type SourceRangeKey} from '../../datapath/gen/types.ts'
 import type {ServiceTables} from '../../datapath/maps/services.ts'
 import {isErrno} from '../../kernel/errors.ts'
+import {Cidr} from '../../model/cidr.ts'
 import {Ip} from '../../model/ip.ts'
 import {declareErrors, fail} from '../../runtime/errors.ts'
 import type {BackendEntry, FrontendEntry, FrontendEntryKey, ServiceMaps} from '../service/door.ts'
@@ -70,8 +71,26 @@ export function loadedServiceMaps(tables: ServiceTables, moveEpoch: () => void):
       tables.lists.putAll(refs.map((ref, i) => [offset + i, ref] as const))
     },
     putBackend: (index, entry) => tables.backends.put(index, backendValue(entry)),
+    *ranges() {
+      for (const [{bits, service, addr}] of tables.ranges.entries()) {
+        const network = Ip.fromBytes(addr)
+        yield [service, Cidr.from(network, bits - serviceBits - (network.family === 4 ? mappedBits : 0))]
+      }
+    },
+    putRange: (service, cidr) => tables.ranges.put(rangeKey(service, cidr), 1),
+    deleteRange: (service, cidr) => {
+      tables.ranges.delete(rangeKey(service, cidr))
+    },
     moveEpoch,
   }
+}
+
+/** The service's number stands before the address in the trie's key; an IPv4 address in its mapped form. */
+const serviceBits = 32
+const mappedBits = 96
+
+function rangeKey(service: number, {network, length, family}: Cidr): SourceRangeKey {
+  return {bits: serviceBits + (family === 4 ? mappedBits : 0) + length, service, addr: network.toMappedBytes()}
 }
 
 export function protocolName(number: number): ServiceProtocol | 'ANY' {

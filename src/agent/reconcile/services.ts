@@ -1,4 +1,5 @@
 /** Makes the service maps equal to the frontend table. */
+import type {Cidr} from '../../model/cidr.ts'
 import type {Reconciler} from '../../runtime/reconciler.ts'
 import type {FrontendEntry, FrontendEntryKey, ServiceMaps} from '../service/door.ts'
 import {ListRoom} from '../service/list-room.ts'
@@ -33,6 +34,7 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   private readonly states = new Map<string, BackendState>()
   /** by entry key */
   private readonly written = new Map<string, Written>()
+  private readonly ranges = new Map<string, Map<string, {readonly number: number; readonly cidr: Cidr}>>()
   private readonly used = new Map<string, ReadonlySet<string>>()
   private moving = false
   /** Every row has been written once. Until then a list of before may name a backend that no row has asked for yet. */
@@ -62,15 +64,18 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
     for (const [key, {backend, state}] of wanted) refs.set(key, this.takeBackend(key, user, backend, state))
 
     const number = row.port === 0 ? 0 : this.numbers.of(row.key)
+    this.writeRanges(row.key, number, row.sourceRanges)
     if (row.inside !== undefined) this.write(entryKey(row, true), entryOf(row, true, number), row.inside, refs)
     this.write(entryKey(row, false), entryOf(row, false, number), row.backends, refs)
     if (row.inside === undefined) this.erase(entryKey(row, true))
+    this.dropRanges(row.key, row.sourceRanges)
     this.releaseBackends(user, new Set(wanted.keys()))
   }
 
   remove(row: FrontendRow): void {
     this.erase(entryKey(row, false))
     this.erase(entryKey(row, true))
+    this.dropRanges(row.key, [])
     this.numbers.release(row.key)
     this.releaseBackends(row.key, new Set())
   }
@@ -78,6 +83,8 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   prune(rows: readonly FrontendRow[]): void {
     const wanted = new Set(rows.flatMap((row) => [true, false].map((inside) => keyText(entryKey(row, inside)))))
     for (const [key] of [...this.maps.frontends()]) if (!wanted.has(keyText(key))) this.erase(key)
+    const keys = new Set(rows.map(({key}) => key))
+    for (const key of [...this.ranges.keys()]) if (!keys.has(key)) this.dropRanges(key, [])
     this.settled = true
     for (const key of this.backends.unused()) this.freeBackend(key)
   }
@@ -93,11 +100,41 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
     return {frontends: this.written.size, backends: this.backends.size, places: this.room.used}
   }
 
+  /** Before the row that has them looked at: never is a client let in because its range is not there yet. */
+  private writeRanges(key: string, number: number, cidrs: readonly Cidr[]): void {
+    const known = this.ranges.get(key) ?? new Map<string, {readonly number: number; readonly cidr: Cidr}>()
+    for (const cidr of cidrs) {
+      if (known.has(String(cidr))) continue
+      this.maps.putRange(number, cidr)
+      known.set(String(cidr), {number, cidr})
+    }
+    if (known.size > 0) this.ranges.set(key, known)
+  }
+
+  /** After the row that asks no more. */
+  private dropRanges(key: string, keep: readonly Cidr[]): void {
+    const known = this.ranges.get(key)
+    if (known === undefined) return
+    const wanted = new Set(keep.map(String))
+    for (const [text, {number, cidr}] of known) {
+      if (wanted.has(text)) continue
+      this.maps.deleteRange(number, cidr)
+      known.delete(text)
+    }
+    if (known.size === 0) this.ranges.delete(key)
+  }
+
   private restore(): void {
     for (const [key, entry] of this.maps.frontends()) {
       const length = entry.count + entry.others
       this.written.set(keyText(key), {entry, refs: length === 0 ? [] : this.maps.readList(entry.list, length)})
       if (!key.inside) this.numbers.restore(keyText(key), entry.service)
+    }
+    const keys = new Map([...this.written].map(([key, {entry}]) => [entry.service, key.replace(/\/i$/, '')]))
+    for (const [number, cidr] of this.maps.ranges()) {
+      const key = keys.get(number) ?? `gone ${number}`
+      const known = this.ranges.get(key) ?? new Map()
+      this.ranges.set(key, known.set(String(cidr), {number, cidr}))
     }
     this.room.restore(
       [...this.written.values()]

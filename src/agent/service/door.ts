@@ -1,4 +1,5 @@
 /** What the agent asks of the datapath's service maps, in its own words. Stories answer with plain tables. */
+import type {Cidr} from '../../model/cidr.ts'
 import type {Ip} from '../../model/ip.ts'
 import type {BackendState, FrontendKind, ServiceProtocol} from './rows.ts'
 
@@ -49,6 +50,9 @@ export interface ServiceMaps {
   deleteFrontend(key: FrontendEntryKey): void
   writeList(offset: number, refs: readonly number[]): void
   putBackend(index: number, entry: BackendEntry): void
+  ranges(): Iterable<readonly [service: number, cidr: Cidr]>
+  putRange(service: number, cidr: Cidr): void
+  deleteRange(service: number, cidr: Cidr): void
   /** Makes every flow look again at what it rests on. */
   moveEpoch(): void
 }

@@ -452,6 +452,51 @@ export const monitorLevelNames: ReadonlyMap<number, keyof typeof monitorLevel> =
   [4, 'MONITOR_MAXIMUM'],
 ])
 
+/** enum peer_kind */
+export const peerKind = {
+  PEER_ANY: 0,
+  PEER_IDENTITY: 1,
+  PEER_CLASS: 2,
+} as const
+
+export type PeerKind = (typeof peerKind)[keyof typeof peerKind]
+
+export const peerKindNames: ReadonlyMap<number, keyof typeof peerKind> = new Map([
+  [0, 'PEER_ANY'],
+  [1, 'PEER_IDENTITY'],
+  [2, 'PEER_CLASS'],
+])
+
+/** enum policy_flags */
+export const policyFlags = {
+  POLICY_ALLOW: 1,
+  POLICY_EXPLICIT: 2,
+} as const
+
+export type PolicyFlags = (typeof policyFlags)[keyof typeof policyFlags]
+
+export const policyFlagsNames: ReadonlyMap<number, keyof typeof policyFlags> = new Map([
+  [1, 'POLICY_ALLOW'],
+  [2, 'POLICY_EXPLICIT'],
+])
+
+/** enum port_form */
+export const portForm = {
+  PORT_NONE: 0,
+  PORT_PROTOCOL: 1,
+  PORT_EXACT: 2,
+  PORT_BLOCK: 3,
+} as const
+
+export type PortForm = (typeof portForm)[keyof typeof portForm]
+
+export const portFormNames: ReadonlyMap<number, keyof typeof portForm> = new Map([
+  [0, 'PORT_NONE'],
+  [1, 'PORT_PROTOCOL'],
+  [2, 'PORT_EXACT'],
+  [3, 'PORT_BLOCK'],
+])
+
 /** enum reserved_identity */
 export const reservedIdentity = {
   ID_UNKNOWN: 0,

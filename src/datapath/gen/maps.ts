@@ -33,12 +33,22 @@ import {
   type Frontend,
   frontendKeyCodec,
   type FrontendKey,
+  policyBlockKeyCodec,
+  type PolicyBlockKey,
+  policyEntryCodec,
+  type PolicyEntry,
+  policyKeyCodec,
+  type PolicyKey,
   prefixKeyCodec,
   type PrefixKey,
+  ruleSetCodec,
+  type RuleSet,
   scratchCodec,
   type Scratch,
   socketPeersCodec,
   type SocketPeers,
+  sourceRangeKeyCodec,
+  type SourceRangeKey,
   testRecordCodec,
   type TestRecord,
   timerRowCodec,
@@ -176,6 +186,15 @@ export const ciliumLbLists: MapShape<number, number> = {
   flags: 128,
 }
 
+export const ciliumLbRanges: MapShape<SourceRangeKey, number> = {
+  name: 'cilium_lb_ranges',
+  type: 11, // lpm_trie
+  maxEntries: 65536,
+  key: sourceRangeKeyCodec,
+  value: u32,
+  flags: 129,
+}
+
 export const ciliumLxc: MapShape<number, Endpoint> = {
   name: 'cilium_lxc',
   type: 2, // array
@@ -192,6 +211,33 @@ export const ciliumMetrics: MapShape<number, readonly Counter[]> = {
   key: u32,
   value: perCpu(counterCodec),
   flags: 0,
+}
+
+export const ciliumPolicy: MapShape<PolicyKey, PolicyEntry> = {
+  name: 'cilium_policy',
+  type: 1, // hash
+  maxEntries: 262144,
+  key: policyKeyCodec,
+  value: policyEntryCodec,
+  flags: 129,
+}
+
+export const ciliumPolicyP: MapShape<PolicyBlockKey, PolicyEntry> = {
+  name: 'cilium_policy_p',
+  type: 11, // lpm_trie
+  maxEntries: 65536,
+  key: policyBlockKeyCodec,
+  value: policyEntryCodec,
+  flags: 129,
+}
+
+export const ciliumPolicySets: MapShape<number, RuleSet> = {
+  name: 'cilium_policy_sets',
+  type: 1, // hash
+  maxEntries: 16384,
+  key: u32,
+  value: ruleSetCodec,
+  flags: 129,
 }
 
 export const ciliumScratch: MapShape<number, readonly Scratch[]> = {
@@ -253,8 +299,12 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_ipcache_p: ciliumIpcacheP,
   cilium_lb: ciliumLb,
   cilium_lb_lists: ciliumLbLists,
+  cilium_lb_ranges: ciliumLbRanges,
   cilium_lxc: ciliumLxc,
   cilium_metrics: ciliumMetrics,
+  cilium_policy: ciliumPolicy,
+  cilium_policy_p: ciliumPolicyP,
+  cilium_policy_sets: ciliumPolicySets,
   cilium_scratch: ciliumScratch,
   cilium_shards: ciliumShards,
   cilium_sockets: ciliumSockets,

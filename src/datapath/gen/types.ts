@@ -1428,6 +1428,124 @@ export const frontendKeyZero: FrontendKey = {
   scope: 0,
 }
 
+/** struct policy_key, 12 bytes */
+export interface PolicyKey {
+  readonly set: number
+  readonly peer: number
+  readonly kind: number
+  readonly proto: number
+  /** the number; network order in memory */
+  readonly port: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policyKeyOffsets = {
+  set: 0,
+  peer: 4,
+  kind: 8,
+  proto: 9,
+  port: 10,
+} as const
+
+export const policyKeyCodec: Codec<PolicyKey> = {
+  size: 12,
+  encode(value, view, offset) {
+    view.setUint32(offset, value.set, true)
+    view.setUint32(offset + 4, value.peer, true)
+    view.setUint8(offset + 8, value.kind)
+    view.setUint8(offset + 9, value.proto)
+    view.setUint16(offset + 10, value.port)
+  },
+  decode: (view, offset) => ({
+    set: view.getUint32(offset, true),
+    peer: view.getUint32(offset + 4, true),
+    kind: view.getUint8(offset + 8),
+    proto: view.getUint8(offset + 9),
+    port: view.getUint16(offset + 10),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policyKeyZero: PolicyKey = {
+  set: 0,
+  peer: 0,
+  kind: 0,
+  proto: 0,
+  port: 0,
+}
+
+/** struct policy_block_key, 16 bytes */
+export interface PolicyBlockKey {
+  readonly bits: number
+  readonly key: PolicyKey
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policyBlockKeyOffsets = {
+  bits: 0,
+  key: 4,
+} as const
+
+export const policyBlockKeyCodec: Codec<PolicyBlockKey> = {
+  size: 16,
+  encode(value, view, offset) {
+    view.setUint32(offset, value.bits, true)
+    policyKeyCodec.encode(value.key, view, offset + 4)
+  },
+  decode: (view, offset) => ({
+    bits: view.getUint32(offset, true),
+    key: policyKeyCodec.decode(view, offset + 4),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policyBlockKeyZero: PolicyBlockKey = {
+  bits: 0,
+  key: policyKeyZero,
+}
+
+/** struct policy_entry, 12 bytes */
+export interface PolicyEntry {
+  readonly precedence: number
+  readonly cookie: number
+  /** the number; network order in memory */
+  readonly proxyPort: number
+  readonly flags: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policyEntryOffsets = {
+  precedence: 0,
+  cookie: 4,
+  proxyPort: 8,
+  flags: 10,
+} as const
+
+export const policyEntryCodec: Codec<PolicyEntry> = {
+  size: 12,
+  encode(value, view, offset) {
+    view.setUint8(offset + 11, 0)
+    view.setUint32(offset, value.precedence, true)
+    view.setUint32(offset + 4, value.cookie, true)
+    view.setUint16(offset + 8, value.proxyPort)
+    view.setUint8(offset + 10, value.flags)
+  },
+  decode: (view, offset) => ({
+    precedence: view.getUint32(offset, true),
+    cookie: view.getUint32(offset + 4, true),
+    proxyPort: view.getUint16(offset + 8),
+    flags: view.getUint8(offset + 10),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policyEntryZero: PolicyEntry = {
+  precedence: 0,
+  cookie: 0,
+  proxyPort: 0,
+  flags: 0,
+}
+
 /** struct prefix_key, 20 bytes */
 export interface PrefixKey {
   readonly bits: number
@@ -1496,6 +1614,42 @@ export const routeZero: Route = {
   source: new Uint8Array(16),
   ifindex: 0,
   mtu: 0,
+}
+
+/** struct rule_set, 16 bytes */
+export interface RuleSet {
+  readonly shapes: number
+  readonly cookie: number
+  readonly flags: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const ruleSetOffsets = {
+  shapes: 0,
+  cookie: 4,
+  flags: 8,
+} as const
+
+export const ruleSetCodec: Codec<RuleSet> = {
+  size: 16,
+  encode(value, view, offset) {
+    view.setUint32(offset + 12, 0)
+    view.setUint32(offset, value.shapes, true)
+    view.setUint32(offset + 4, value.cookie, true)
+    view.setUint32(offset + 8, value.flags, true)
+  },
+  decode: (view, offset) => ({
+    shapes: view.getUint32(offset, true),
+    cookie: view.getUint32(offset + 4, true),
+    flags: view.getUint32(offset + 8, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const ruleSetZero: RuleSet = {
+  shapes: 0,
+  cookie: 0,
+  flags: 0,
 }
 
 /** struct target, 28 bytes */

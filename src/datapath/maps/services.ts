@@ -1,7 +1,7 @@
 /** The maps of services: opened through a generation or by their pins. */
 import {BpfMap} from '../../kernel/bpf/map.ts'
-import {ciliumBackends, ciliumLb, ciliumLbLists} from '../gen/maps.ts'
-import type {Backend, Frontend, FrontendKey} from '../gen/types.ts'
+import {ciliumBackends, ciliumLb, ciliumLbLists, ciliumLbRanges} from '../gen/maps.ts'
+import type {Backend, Frontend, FrontendKey, SourceRangeKey} from '../gen/types.ts'
 import type {MapOpener} from './open.ts'
 
 export class ServiceTables {
@@ -9,12 +9,15 @@ export class ServiceTables {
   /** references of backends, list after list */
   readonly lists: BpfMap<number, number>
   readonly backends: BpfMap<number, Backend>
+  /** clients from outside that may, or may not, use a service */
+  readonly ranges: BpfMap<SourceRangeKey, number>
 
   /** @throws BPF_MAP_LAYOUT, and what the opener throws */
   constructor(open: MapOpener) {
     this.frontends = new BpfMap(open('cilium_lb'), ciliumLb)
     this.lists = new BpfMap(open('cilium_lb_lists'), ciliumLbLists)
     this.backends = new BpfMap(open('cilium_backends'), ciliumBackends)
+    this.ranges = new BpfMap(open('cilium_lb_ranges'), ciliumLbRanges)
   }
 
   readList(offset: number, length: number): number[] {
@@ -28,11 +31,12 @@ export class ServiceTables {
   copyFrom(other: ServiceTables): void {
     this.backends.putAll(nonZero(other.backends.entries(), ({generation}) => generation !== 0))
     this.lists.putAll(nonZero(other.lists.entries(), (ref) => ref !== 0))
+    for (const [key, value] of other.ranges.entries()) this.ranges.put(key, value)
     this.frontends.putAll(other.frontends.entries())
   }
 
   close(): void {
-    for (const map of [this.frontends, this.lists, this.backends]) map.close()
+    for (const map of [this.frontends, this.lists, this.backends, this.ranges]) map.close()
   }
 
   [Symbol.dispose](): void {

@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 async function start(options: Partial<AgentNodeOptions> = {}): Promise<void> {
-  node = await AgentNode.create({api, number: 72, ...options})
+  node = await AgentNode.create({api, number: 83, ...options})
   await node.start()
 }
 
@@ -150,5 +150,40 @@ describe('a ClusterIP', () => {
       const answers = await Promise.all([1, 2, 3, 4].map(() => client.tcp(vips[0], 'c', 80).catch(() => 'lost')))
       return answers.every((one) => one === 'c')
     })
+  })
+})
+
+describe('a NodePort', () => {
+  test('is served to clients outside, whose address the pod sees, and to the node itself', async () => {
+    await start()
+    const b = await node.addPod('b')
+    const a = await node.addPod('a')
+    const [server, outside, pod] = [processIn(b.netns), processIn('/proc/self/ns/net'), processIn(a.netns)]
+    const host = new PodProcess(node.netns, node.cgroup)
+    processes.push(host)
+    await server.serve()
+    putService('web', [b.ipv4, b.ipv6], {
+      type: 'NodePort',
+      ports: [
+        {name: 'tcp', port: 80, nodePort: 30080},
+        {name: 'udp', port: 80, protocol: 'UDP', nodePort: 30080},
+      ],
+    })
+
+    for (const family of [0, 1] as const) {
+      const at = node.addresses[family]
+      await eventually(async () => (await outside.tcp(at, 'hello', 30080)) === 'hello')
+      expect((await outside.tcp(at, 'who', 30080)).replace('::ffff:', '')).toBe(node.gateways[family])
+      expect((await outside.udp(at, 'who', 30080)).replace('::ffff:', '')).toBe(node.gateways[family])
+      expect(await pod.tcp(at, 'from a pod', 30080)).toBe('from a pod')
+      expect(await host.tcp(at, 'from the node', 30080)).toBe('from the node')
+    }
+
+    putService('web', [], {type: 'NodePort', ports: [{name: 'tcp', port: 80, nodePort: 30080}]})
+    for (const at of node.addresses)
+      await eventually(async () => {
+        const error = await outside.tcp(at, 'x', 30080).catch((thrown: Error) => thrown.message)
+        return error.includes('ECONNREFUSED')
+      })
   })
 })

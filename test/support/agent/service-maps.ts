@@ -1,5 +1,7 @@
 /** Service maps in memory, for stories: what the kernel's would hold, and in which order it came there. */
+
 import type {BackendEntry, FrontendEntry, FrontendEntryKey, ServiceMaps} from '../../../src/agent/service/door.ts'
+import type {Cidr} from '../../../src/model/cidr.ts'
 
 export class MemoryServiceMaps implements ServiceMaps {
   readonly listCapacity: number
@@ -7,6 +9,7 @@ export class MemoryServiceMaps implements ServiceMaps {
   readonly rows = new Map<string, {readonly key: FrontendEntryKey; readonly entry: FrontendEntry}>()
   readonly places: number[] = []
   readonly byIndex = new Map<number, BackendEntry>()
+  readonly rangeRows = new Map<string, {readonly service: number; readonly cidr: Cidr}>()
   epoch = 0
   /** called after every single write: what a packet could meet */
   onWrite: () => void = () => {}
@@ -47,6 +50,20 @@ export class MemoryServiceMaps implements ServiceMaps {
 
   putBackend(index: number, entry: BackendEntry): void {
     this.byIndex.set(index, entry)
+    this.onWrite()
+  }
+
+  *ranges(): Iterable<readonly [number, Cidr]> {
+    for (const {service, cidr} of this.rangeRows.values()) yield [service, cidr]
+  }
+
+  putRange(service: number, cidr: Cidr): void {
+    this.rangeRows.set(`#${service} ${cidr}`, {service, cidr})
+    this.onWrite()
+  }
+
+  deleteRange(service: number, cidr: Cidr): void {
+    this.rangeRows.delete(`#${service} ${cidr}`)
     this.onWrite()
   }
 

@@ -89,6 +89,7 @@ export class ServiceStory {
     const all: Record<string, () => Value> = {
       frontends: () => this.maps.dump(),
       backends: () => this.maps.dumpBackends(),
+      ranges: () => [...this.maps.rangeRows.keys()].sort(),
       errors: () => this.tables.frontends.errors().map(({key, status}) => `${key} ${status.code}`),
       problems: () => [
         ...[...this.tables.services.values()].flatMap(({problems}) => problems),
