@@ -21,6 +21,11 @@ import {type Release, readRelease, repositoryRoot} from './release.ts'
 /** The command line tools share one tree of commands; every other process of bin/ is a program of its own. */
 const commandLineTools = new Set(['cilium', 'cilium-dbg', 'hubble'])
 
+/** Worker threads by their process: files of their own, beside it. */
+const threads: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'cilium-agent': {'hubble-worker': 'src/hubble/server/worker.ts'},
+}
+
 export interface BundleOptions {
   readonly architecture: Architecture
   readonly release: Release
@@ -45,7 +50,7 @@ export async function buildBundle({architecture, release, outputFolder}: BundleO
   const processes = names.filter((name) => existsSync(`${repositoryRoot}${bin[name]}`))
 
   for (const name of processes.filter((name) => !commandLineTools.has(name))) {
-    await bundle({...settings(release, scratch), entryPoints: {[name]: bin[name]!}})
+    await bundle({...settings(release, scratch), entryPoints: {[name]: bin[name]!, ...(threads[name] ?? {})}})
   }
   await bundleTools(
     processes.filter((name) => commandLineTools.has(name)),

@@ -114,8 +114,11 @@ export class FlowStore {
     if (this.#losses.length > lossesMax) this.#losses.shift()
   }
 
-  /** Losses that were noticed from one sequence number on, up to and without another. */
-  losses(from: number, to: number): Loss[] {
-    return this.#losses.filter(({before}) => before >= from && before < to)
+  /** How many events had been lost when this one was next, and when the newest of them were. */
+  lostBefore(sequence: number): {readonly count: number; readonly newest: Loss | undefined} {
+    let count = this.lost
+    let at = this.#losses.length - 1
+    for (; at >= 0 && this.#losses[at]!.before > sequence; at--) count -= this.#losses[at]!.count
+    return {count, newest: this.#losses[at]}
   }
 }

@@ -31,11 +31,9 @@ test('losses that nothing lies between are one', () => {
   append(store, {})
   store.addLoss(1, 40, 50)
 
-  expect(store.lost).toBe(8)
-  expect(store.losses(0, 10)).toEqual([
-    {before: 1, count: 7, first: 10, last: 30},
-    {before: 2, count: 1, first: 40, last: 50},
-  ])
+  expect(store.lostBefore(0).count).toBe(0)
+  expect(store.lostBefore(1)).toEqual({count: 7, newest: {before: 1, count: 7, first: 10, last: 30}})
+  expect(store.lostBefore(2).count).toBe(8)
 })
 
 test.each([0, 2, 100, 4096])('a capacity of %d is refused', (capacity) => {

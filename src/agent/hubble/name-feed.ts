@@ -1,0 +1,142 @@
+/** Tells the thread of flows who is who: rows of tables in, names out. */
+import type {EndpointName} from '../../hubble/flow/names.ts'
+import type {ToWorker} from '../../hubble/server/messages.ts'
+import {qualifiedNode, serverName} from '../../hubble/server/messages.ts'
+import type {Peer} from '../../hubble/server/peers.ts'
+import {identity, reservedLabels} from '../../model/identity.ts'
+import type {Ip} from '../../model/ip.ts'
+import type {FrontendRow} from '../service/rows.ts'
+import type {EndpointRow, NodeRow, RemoteEndpointRow} from '../state/rows.ts'
+import type {Tables} from '../state/tables.ts'
+
+const protocolNumbers: Readonly<Record<string, number>> = {TCP: 6, UDP: 17, SCTP: 132}
+const lastReserved = 8
+
+export interface NameFeedOptions {
+  readonly tables: Tables
+  readonly clusterName: string
+  readonly nodeName: string
+  /** nodes announce a certificate */
+  readonly tls: boolean
+  readonly tell: (message: ToWorker) => void
+}
+
+export class NameFeed {
+  readonly #options: NameFeedOptions
+  readonly #ends: (() => void)[] = []
+
+  constructor(options: NameFeedOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    const {tables} = this.#options
+    this.#ends.push(
+      tables.endpoints.subscribe((changes) => {
+        for (const {row, old} of changes) this.#tellEndpoint(row, old)
+      }),
+      tables.remoteEndpoints.subscribe((changes) => {
+        for (const {row, old} of changes) this.#tellRemote(row, old)
+      }),
+      tables.identities.subscribe((changes) =>
+        this.#names({
+          identities: changes.map(({row, old}) => [(row ?? old)!.id, row?.labels.toStrings()] as const),
+        }),
+      ),
+      tables.frontends.subscribe((changes) =>
+        this.#names({services: changes.flatMap(({row, old}) => serviceNames(row, old))}),
+      ),
+      tables.nodes.subscribe(() => this.#tellNodes()),
+    )
+  }
+
+  stop(): void {
+    for (const end of this.#ends) end()
+  }
+
+  /** All that is known now, for a thread that has just started. */
+  readonly tellAll = (): void => {
+    const {tables} = this.#options
+    const reserved = Array.from({length: lastReserved}, (_, index) => identity(index + 1)).flatMap((id) => {
+      const labels = reservedLabels(id)
+      return labels === undefined ? [] : [[id as number, labels.toStrings()] as const]
+    })
+    const identities = [...tables.identities.values()].map((row) => [row.id as number, row.labels.toStrings()] as const)
+    this.#names({identities: [...reserved, ...identities]})
+    this.#names({services: [...tables.frontends.values()].flatMap((row) => serviceNames(row, undefined))})
+    for (const row of tables.remoteEndpoints.values()) this.#tellRemote(row, undefined)
+    for (const row of tables.endpoints.values()) this.#tellEndpoint(row, undefined)
+    this.#tellNodes()
+  }
+
+  #names(changes: Extract<ToWorker, {kind: 'names'}>['changes']): void {
+    this.#options.tell({kind: 'names', changes})
+  }
+
+  #tellEndpoint(row: EndpointRow | undefined, old: EndpointRow | undefined): void {
+    const gone = old === undefined ? [] : [old.ipv4, old.ipv6]
+    this.#tellAddresses(
+      row === undefined ? undefined : this.#name(row.namespace, row.pod),
+      [row?.ipv4, row?.ipv6],
+      gone,
+    )
+  }
+
+  #tellRemote(row: RemoteEndpointRow | undefined, old: RemoteEndpointRow | undefined): void {
+    const name = row === undefined ? undefined : this.#name(row.namespace, row.name, row.identity)
+    this.#tellAddresses(name, row?.ips ?? [], old?.ips ?? [])
+  }
+
+  #tellAddresses(
+    name: EndpointName | undefined,
+    ips: readonly (Ip | undefined)[],
+    oldIps: readonly (Ip | undefined)[],
+  ): void {
+    const now = new Set(ips.filter((ip) => ip !== undefined).map(String))
+    const gone = oldIps.filter((ip) => ip !== undefined && !now.has(String(ip))).map(String)
+    this.#names({
+      endpoints: [...[...now].map((ip) => [ip, name] as const), ...gone.map((ip) => [ip, undefined] as const)],
+    })
+  }
+
+  #name(namespace: string, podName: string, id?: number): EndpointName {
+    const {tables, clusterName} = this.#options
+    const labels = id === undefined ? undefined : tables.identities.get(String(id))?.labels.toStrings()
+    const pod = tables.pods.get(`${namespace}/${podName}`)
+    return {namespace, podName, labels: labels ?? [], workloads: workloadOf(podName, pod?.labels), clusterName}
+  }
+
+  #tellNodes(): void {
+    const {tables, clusterName, nodeName, tls, tell} = this.#options
+    const peer = (node: NodeRow): Peer | undefined => {
+      const [ip] = node.internalIps
+      if (ip === undefined) return undefined
+      const tlsName = tls ? serverName(clusterName, node.name) : undefined
+      return {name: qualifiedNode(clusterName, node.name), address: String(ip), tlsName}
+    }
+    const nodes = tables.nodes.sorted()
+    tell({kind: 'peers', peers: nodes.map(peer).filter((one) => one !== undefined)})
+    const own = nodes.find((node) => node.name === nodeName)
+    if (own !== undefined) {
+      this.#names({nodeLabels: Object.entries(own.labels).map(([key, value]) => `${key}=${value}`)})
+    }
+  }
+}
+
+/** The Deployment of a pod whose labels carry the hash of its template. */
+function workloadOf(pod: string, labels: Readonly<Record<string, string>> | undefined): EndpointName['workloads'] {
+  const hash = labels?.['pod-template-hash']
+  const end = hash === undefined ? -1 : pod.lastIndexOf(`-${hash}-`)
+  return end <= 0 ? [] : [{name: pod.slice(0, end), kind: 'Deployment'}]
+}
+
+function serviceNames(
+  row: FrontendRow | undefined,
+  old: FrontendRow | undefined,
+): (readonly [string, {name: string; namespace: string} | undefined])[] {
+  const key = ({ip, port, protocol}: FrontendRow) => `${ip}:${port}/${protocolNumbers[protocol] ?? 0}`
+  const changes: (readonly [string, {name: string; namespace: string} | undefined])[] = []
+  if (old !== undefined) changes.push([key(old), undefined])
+  if (row !== undefined) changes.push([key(row), {name: row.name, namespace: row.namespace}])
+  return changes
+}

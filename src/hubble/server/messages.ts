@@ -1,0 +1,55 @@
+/** What the agent and its thread of flows tell each other. Plain values only: they are copied. */
+import type {AgentEvent} from '../../api/gen/flow.ts'
+import type {NameChanges} from '../flow/name-table.ts'
+import type {TlsFiles} from './listen.ts'
+import type {Peer} from './peers.ts'
+
+export interface WorkerOptions {
+  readonly clusterName: string
+  readonly nodeName: string
+  readonly version: string
+  readonly capacity: number
+  /** folder of the datapath's pins */
+  readonly pinRoot: string
+  readonly socketPath: string
+  /** empty: no port */
+  readonly listenAddress: string
+  readonly tls: TlsFiles | undefined
+}
+
+export type ToWorker =
+  | {readonly kind: 'names'; readonly changes: NameChanges}
+  | {readonly kind: 'peers'; readonly peers: readonly Peer[]}
+  | {readonly kind: 'agent-event'; readonly time: bigint; readonly event: AgentEvent}
+  | {readonly kind: 'stop'}
+
+export interface WorkerCounts {
+  readonly flows: number
+  readonly capacity: number
+  /** stored since the start */
+  readonly seen: number
+  /** found no room in a ring since the start */
+  readonly lost: number
+  readonly rate: number
+}
+
+export type FromWorker =
+  | {readonly kind: 'ready'}
+  | {readonly kind: 'counts'; readonly counts: WorkerCounts}
+  | {
+      readonly kind: 'failed'
+      readonly code: string
+      readonly fields: Readonly<Record<string, string>>
+      readonly message: string
+    }
+
+/** `cluster/node`; the node alone in the cluster `default`. */
+export function qualifiedNode(cluster: string, node: string): string {
+  return cluster === '' || cluster === 'default' ? node : `${cluster}/${node}`
+}
+
+/** The name in the certificate of a node's server. */
+export function serverName(cluster: string, node: string): string {
+  const plain = (text: string) => text.replaceAll('.', '-')
+  return `${plain(node)}.${plain(cluster === '' ? 'default' : cluster)}.hubble-grpc.cilium.io`
+}

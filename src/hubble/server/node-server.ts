@@ -1,0 +1,69 @@
+/**
+ * Hubble on a node: rings → store → servers. Runs in a thread of its own, so that the agent's work never waits for
+ * flows, nor flows for it.
+ */
+import type {Server} from '@grpc/grpc-js'
+import {HealthService} from '../../api/gen/health.ts'
+import {ObserverService} from '../../api/gen/observer.ts'
+import {PeerService} from '../../api/gen/peer.ts'
+import {NameTable} from '../flow/name-table.ts'
+import {machineClocks} from '../observe/boot-clock.ts'
+import {EventPump, type EventSource} from '../observe/event-pump.ts'
+import {FlowBuilder} from '../observe/flow-builder.ts'
+import {FlowStore} from '../observe/flow-store.ts'
+import {AgentEvents} from './agent-events.ts'
+import {healthHandlers} from './health.ts'
+import {closeGrpcServer, type GrpcService, listenOnAddress, listenOnUnixSocket} from './listen.ts'
+import {qualifiedNode, type ToWorker, type WorkerCounts, type WorkerOptions} from './messages.ts'
+import {observerHandlers} from './observer.ts'
+import {Peers} from './peers.ts'
+
+export class NodeServer {
+  readonly #options: WorkerOptions
+  readonly #names: NameTable
+  readonly #pump: EventPump
+  readonly #peers = new Peers()
+  readonly #agentEvents = new AgentEvents()
+  readonly #services: readonly GrpcService[]
+  readonly #servers: Server[] = []
+
+  constructor(options: WorkerOptions, source: EventSource) {
+    const nodeName = qualifiedNode(options.clusterName, options.nodeName)
+    this.#options = options
+    this.#names = new NameTable(nodeName)
+    const store = new FlowStore(options.capacity)
+    this.#pump = new EventPump({source, store, clocks: machineClocks()})
+    const builder = new FlowBuilder(store, this.#pump.time, this.#names, options.version)
+    const {clusterName, version} = options
+    const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
+    this.#services = [
+      {definition: ObserverService, handlers: observerHandlers(observer)},
+      {definition: PeerService, handlers: this.#peers.handlers()},
+      {definition: HealthService, handlers: healthHandlers()},
+    ]
+  }
+
+  /** @throws HUBBLE_LISTEN_FAILED */
+  async start(): Promise<void> {
+    const {socketPath, listenAddress, tls} = this.#options
+    this.#pump.start()
+    this.#servers.push(await listenOnUnixSocket(socketPath, this.#services))
+    if (listenAddress !== '') this.#servers.push(await listenOnAddress(listenAddress, tls, this.#services))
+  }
+
+  stop(): void {
+    for (const server of this.#servers) closeGrpcServer(server)
+    this.#pump.stop()
+  }
+
+  hear(message: ToWorker): void {
+    if (message.kind === 'names') this.#names.apply(message.changes)
+    else if (message.kind === 'peers') this.#peers.set(message.peers)
+    else if (message.kind === 'agent-event') this.#agentEvents.add(message)
+  }
+
+  get counts(): WorkerCounts {
+    const {store, lost, rate} = this.#pump
+    return {flows: store.size, capacity: store.capacity, seen: store.next, lost, rate}
+  }
+}
