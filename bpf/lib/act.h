@@ -48,6 +48,18 @@ static __always_inline int drop(struct __sk_buff *ctx, struct pkt *p, __u32 reas
 	return TC_ACT_SHOT;
 }
 
+/* Tells what a rule set said, when one was asked. */
+static __always_inline void tell_verdict(struct __sk_buff *ctx, struct pkt *p, int ret)
+{
+	__u8 dir = p->dir;
+
+	if (!cfg.policy || !cfg.event_verdict || !p->judged)
+		return;
+	p->dir = p->judged >> 4;
+	event_write(ctx, p, EVENT_VERDICT, ret < 0 ? ret : 0);
+	p->dir = dir;
+}
+
 /* To the node at the tunnel's end, with the sender's identity. Returns 0 or a negative reason. */
 __separate int tunnel_set(struct __sk_buff *ctx, struct pkt *p)
 {
@@ -82,6 +94,7 @@ static __always_inline int act(struct __sk_buff *ctx, struct pkt *p, int ret)
 {
 	struct bpf_redir_neigh next = {};
 
+	tell_verdict(ctx, p, ret);
 	if (unlikely(ret < 0))
 		return drop(ctx, p, -ret);
 	if (unlikely(p->answered)) {

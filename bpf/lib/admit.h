@@ -16,6 +16,7 @@ __separate int flow_judge_again(struct pkt *p, const struct flow_key *key, struc
 	struct scratch *s = scratch();
 	struct end *receiver;
 	bool reverse;
+	__u8 type;
 	int ret;
 
 	if (!p || !key || !flow || !s)
@@ -45,7 +46,13 @@ __separate int flow_judge_again(struct pkt *p, const struct flow_key *key, struc
 	if (!s->dst.exact && (reverse ? flow->from : flow->way) == WAY_TUNNEL && !p->vni)
 		s->dst.identity = flow->dst_identity;
 
-	ret = (flow->flags & FLOW_LOOPBACK) ? 0 : judge(p, &s->src, &s->dst);
+	/* an error tells of a flow, it does not ask for one */
+	if (p->flags & PKT_ERROR)
+		type = key->proto == IPPROTO_ICMP ? ICMP4_ECHO : ICMP6_ECHO;
+	else
+		type = reverse ? icmp_counterpart(key->proto, p->tcp_flags) : p->tcp_flags;
+	judge_about(p, key->proto, reverse ? key->sport : flow->to_dport, type);
+	ret = (flow->flags & FLOW_LOOPBACK) ? 0 : judge_asked(p, &s->src, &s->dst);
 	if (ret)
 		return ret;
 	receiver = reverse ? &s->src : &s->dst;
@@ -57,6 +64,8 @@ __separate int flow_judge_again(struct pkt *p, const struct flow_key *key, struc
 	flow->src_set = s->src.ref ? s->src.set : 0;
 	flow->dst_set = s->dst.ref ? s->dst.set : 0;
 	flow->epoch = p->epoch;
+	if (p->judged)
+		flow->src_cookie = flow->dst_cookie = p->cookie;
 	return 0;
 }
 

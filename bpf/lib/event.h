@@ -52,7 +52,7 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 	event->version = EVENT_VERSION;
 	event->type = type;
 	event->point = type == EVENT_DROP ? (__u8)-verdict : p->point;
-	event->reason = p->related;
+	event->reason = type == EVENT_VERDICT ? (p->judged & 0xf) - 1 : p->related;
 	event->verdict = verdict;
 	event->direction = p->dir;
 	event->proto = p->key.proto;

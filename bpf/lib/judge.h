@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "endpoint.h"
+#include "l4.h"
 #include "policy.h"
 
 static __always_inline void end_of_endpoint(struct end *end, const struct endpoint *row,
@@ -54,10 +55,39 @@ static __always_inline int end_resolve(struct end *end, const struct addr *addr,
 	return 0;
 }
 
+/* ICMP types that answer one another. */
+static __always_inline __u8 icmp_counterpart(__u8 proto, __u8 type)
+{
+	if (proto == IPPROTO_ICMP6)
+		return type == ICMP6_ECHO	  ? ICMP6_ECHO_REPLY
+		       : type == ICMP6_ECHO_REPLY ? ICMP6_ECHO
+						  : type;
+	switch (type) {
+	case ICMP4_ECHO:
+		return ICMP4_ECHO_REPLY;
+	case ICMP4_ECHO_REPLY:
+		return ICMP4_ECHO;
+	case 13: /* timestamp */
+		return 14;
+	case 14:
+		return 13;
+	}
+	return type;
+}
+
+/* What policy is asked about, of a flow in its original direction.
+ * @param port of the receiver after translation
+ * @param type of ICMP */
+static __always_inline void judge_about(struct pkt *p, __u8 proto, __be16 port, __u8 type)
+{
+	p->asks_proto = proto;
+	p->asks_port = proto == IPPROTO_ICMP || proto == IPPROTO_ICMP6 ? bpf_htons(type + 1) : port;
+}
+
 /* May the source talk to the destination? Rules: 1 the source's egress set must allow it, when it is a pod of this
  * node; 2 the destination's ingress set likewise; 3 a node may always reach its own pods (their probes come from it).
  * Returns 0 or a negative reason. */
-static __always_inline int judge(struct pkt *p, const struct end *src, const struct end *dst)
+static __always_inline int judge_asked(struct pkt *p, const struct end *src, const struct end *dst)
 {
 	int ret;
 
@@ -72,6 +102,17 @@ static __always_inline int judge(struct pkt *p, const struct end *src, const str
 			return ret;
 	}
 	return 0;
+}
+
+/* Of a new flow, whose target is known. */
+static __always_inline int judge(struct pkt *p, const struct end *src, const struct end *dst)
+{
+	struct scratch *s = scratch();
+
+	if (!s)
+		return -DROP_INVALID_TC_BUFFER;
+	judge_about(p, p->key.proto, s->target.port, p->tcp_flags);
+	return judge_asked(p, src, dst);
 }
 
 #endif

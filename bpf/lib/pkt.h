@@ -65,7 +65,10 @@ struct pkt {
 	__u8 icmp_code;
 	__s8 ext_error;
 	__u8 dsfield;
-	__u8 pad[3];
+	__u8 judged; /* by a rule set: enum verdict_match + 1, enum direction in the upper half */
+	__be16 asks_port; /* what policy is asked about: the receiver's port; ICMP: type + 1 */
+	__u8 asks_proto;
+	__u8 pad[7];
 };
 
 /* Headers lie in the packet's first kilobyte, or it is not ours to understand. */

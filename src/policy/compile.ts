@@ -171,7 +171,8 @@ class Compiler {
     const {tier, cookie} = claim
     // within a tier the one that says more precisely what it is about speaks, which no verdict depends on
     const precise = (peerKind === peerKinds.any ? 0 : 4) + preciseness[form ?? portForm(key)]!
-    return {...key, verdict: tier === tiers.allow ? 'allow' : 'deny', precedence: tier * 256 + precise, cookie}
+    const verdict = tier === tiers.allow ? 'allow' : 'deny'
+    return {...key, verdict, explicit: tier === tiers.deny, precedence: tier * 256 + precise, cookie}
   }
 }
 

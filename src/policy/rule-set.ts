@@ -31,6 +31,8 @@ export interface EntryKey {
 
 export interface Entry extends EntryKey {
   readonly verdict: Verdict
+  /** a deny that a policy asks for by name, not one for want of a filter */
+  readonly explicit: boolean
   readonly precedence: number
   /** the rule that speaks */
   readonly cookie: number
@@ -60,7 +62,7 @@ export interface RuleSet {
 export const portForms = {none: 0, protocol: 1, exact: 2, range: 3} as const
 export type PortForm = (typeof portForms)[keyof typeof portForms]
 
-/** The bit of a shape: a look-up is made only when the set has entries of its shape. */
+/** The bit of a shape (POLICY_SHAPE of the datapath): a look-up is made only when the set has entries of its shape. */
 export function shapeBit(peerKind: PeerKind, form: PortForm): number {
   return 1 << (peerKind * 4 + form)
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps of rule sets: configuration, one generation's own, filled before its programs run. */
+#ifndef LIB_POLICY_MAPS_H
+#define LIB_POLICY_MAPS_H
+
+#include "bpf.h"
+#include "../abi/policy.h"
+
+/* What each set is; a set without a row denies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, POLICY_SETS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__type(value, struct rule_set);
+} cilium_policy_sets SEC(".maps");
+
+/* Entries of all sets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, POLICY_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct policy_key);
+	__type(value, struct policy_entry);
+} cilium_policy SEC(".maps");
+
+/* Entries for blocks of ports. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, POLICY_BLOCKS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct policy_block_key);
+	__type(value, struct policy_entry);
+} cilium_policy_p SEC(".maps");
+
+#endif
