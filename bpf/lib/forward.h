@@ -15,6 +15,14 @@
 #define AF_INET6 10
 #endif
 
+#ifndef EINVAL
+#define EINVAL 22
+#endif
+
+#ifndef BPF_FIB_LOOKUP_SKIP_NEIGH
+#define BPF_FIB_LOOKUP_SKIP_NEIGH (1U << 2)
+#endif
+
 #ifndef BPF_FIB_LOOKUP_SRC
 #define BPF_FIB_LOOKUP_SRC (1U << 4)
 #endif
@@ -44,7 +52,10 @@ __separate int route_find(struct __sk_buff *ctx, struct pkt *p, const struct add
 		fib.ipv4_src = src->w[3];
 		fib.ipv4_dst = dst->w[3];
 	}
-	ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), flags);
+	/* a neighbour is looked for when the packet leaves; kernels before 6.3 look here, too, and have to be asked so */
+	ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), flags | BPF_FIB_LOOKUP_SKIP_NEIGH);
+	if (ret == -EINVAL)
+		ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), flags);
 	if (ret != BPF_FIB_LKUP_RET_SUCCESS && ret != BPF_FIB_LKUP_RET_NO_NEIGH) {
 		p->ext_error = ret;
 		/* it says "not forwarded" for an address of this node: one that the agent does not know */
@@ -60,7 +71,7 @@ __separate int route_find(struct __sk_buff *ctx, struct pkt *p, const struct add
 	}
 	route->ifindex = fib.ifindex;
 	route->mtu = fib.mtu_result;
-	/* without a neighbour it has not got as far as the MTU: the device's has to do for now */
+	/* such a kernel does not get as far as the MTU without one: the device's has to do for now */
 	if (ret == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		route->mtu = 0;
 		bpf_check_mtu(ctx, fib.ifindex, &route->mtu, 0, 0);
