@@ -53,7 +53,7 @@ export function parseCall({variables, input}: CniMessage): CniCall {
       uid: args.get('K8S_POD_UID') ?? '',
     },
     previousAddresses: previousAddresses(config['prevResult']),
-    validAttachments: command === 'GC' ? validAttachments(config['cni.dev/valid-attachments']) : undefined,
+    validAttachments: command === 'GC' ? validAttachments(config) : undefined,
   }
 }
 
@@ -148,8 +148,14 @@ function previousAddresses(result: unknown): readonly string[] | undefined {
     .filter((address) => typeof address === 'string')
 }
 
-/** Absent is not empty: without a list nothing is collected. */
-function validAttachments(list: unknown): ReadonlySet<string> {
+/**
+ * Absent is not empty: without a list nothing is collected. Null is how runtimes in Go write an empty one,
+ * and early runtimes use the other name, which the specification gave by mistake.
+ */
+function validAttachments(config: Record<string, unknown>): ReadonlySet<string> {
+  const given =
+    'cni.dev/valid-attachments' in config ? config['cni.dev/valid-attachments'] : config['cni.dev/attachments']
+  const list = given ?? (given === null ? [] : undefined)
   if (!Array.isArray(list)) {
     return fail(codes.CNI_CONFIG_INVALID, {detail: 'GC needs the list cni.dev/valid-attachments'})
   }

@@ -67,6 +67,14 @@ describe('GC', () => {
     expect(codeOf({CNI_COMMAND: 'GC'}, gc(undefined))).toBe('CNI_CONFIG_INVALID')
     expect(codeOf({CNI_COMMAND: 'GC'}, gc([{containerID: 'a'}]))).toBe('CNI_CONFIG_INVALID')
   })
+
+  test('null is an empty list in Go, and the name of early runtimes counts when alone', () => {
+    const early = (list: unknown) => JSON.stringify({cniVersion: '1.1.0', name: 'cilium', 'cni.dev/attachments': list})
+    const valid = (input: string) => parseCall({variables: {CNI_COMMAND: 'GC'}, input}).validAttachments
+
+    expect(valid(gc(null))).toEqual(new Set())
+    expect(valid(early([{containerID: 'a', ifname: 'eth0'}]))).toEqual(new Set(['a:eth0']))
+  })
 })
 
 test.each([
