@@ -66,7 +66,7 @@ export function serviceFeatures(config: AgentConfig): KPR {
     bpfSocketLBHostnsOnly: config['bpf-lb-sock-hostns-only'],
     externalIPs: {enabled: replaces},
     gracefulTermination: {enabled: true},
-    hostPort: {enabled: false},
+    hostPort: {enabled: replaces},
     hostReachableServices: {enabled: sockets, protocols: sockets ? ['TCP', 'UDP'] : []},
     nat46X64: {enabled: false, gateway: {enabled: false, prefixes: []}, service: {enabled: false}},
     nodePort: {enabled: replaces, acceleration: 'Disabled', algorithm: 'Random', mode: 'SNAT', portMin, portMax},

@@ -1,6 +1,7 @@
 /** Pods of this node → rows. */
 import type {PodRow} from '../state/rows.ts'
 import {list, type Metadata, texts} from './object.ts'
+import {isPort, protocolOf} from './service.ts'
 
 export interface PodObject {
   readonly metadata?: Metadata
@@ -12,6 +13,8 @@ export interface PodObject {
           readonly ports?: readonly {
             readonly name?: string
             readonly containerPort?: number
+            readonly hostPort?: number
+            readonly hostIP?: string
             readonly protocol?: string
           }[]
         }[]
@@ -35,6 +38,15 @@ export function podRow({metadata, spec, status}: PodObject): PodRow {
     namedPorts: ports
       .filter((port) => typeof port.name === 'string' && typeof port.containerPort === 'number')
       .map((port) => ({name: port.name!, port: port.containerPort!, protocol: port.protocol ?? 'TCP'})),
+    hostPorts:
+      spec?.hostNetwork === true
+        ? []
+        : ports.flatMap(({hostPort, containerPort, hostIP, protocol: given}) => {
+            const protocol = protocolOf(given)
+            return isPort(hostPort) && isPort(containerPort) && protocol !== undefined
+              ? [{port: hostPort, containerPort, protocol, ip: hostIP || undefined}]
+              : []
+          }),
   }
 }
 

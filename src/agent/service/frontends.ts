@@ -1,5 +1,6 @@
 /** What a service's frontends are: one object and its slices in, rows out. Pure. */
-import type {Ip, IpFamily} from '../../model/ip.ts'
+import {Ip, type IpFamily} from '../../model/ip.ts'
+import type {PodRow} from '../state/rows.ts'
 import type {
   EndpointSliceRow,
   FrontendKind,
@@ -113,6 +114,47 @@ export function frontendsOf(
     }
   }
   return [...rows, ...owned.values()]
+}
+
+/**
+ * The ports of this node that lead to one of its pods: on the address that the pod names, else on all that node ports
+ * have. The unspecified address of a family stands for all of that family.
+ */
+export function hostPortsOf(pod: PodRow, ips: readonly Ip[], plan: ServicePlan): FrontendRow[] {
+  const ended = pod.phase === 'Succeeded' || pod.phase === 'Failed'
+  if (!plan.external || ended) return []
+  return pod.hostPorts.flatMap(({port, containerPort, protocol, ip: text}) => {
+    const asked = Ip.parse(text ?? '')
+    // an address that cannot be read, or that only the node itself has, is served to nobody
+    if (text !== undefined && (asked === undefined || asked.isLoopback)) return []
+    const addresses =
+      asked === undefined
+        ? plan.nodePortIps
+        : asked.isUnspecified
+          ? plan.nodePortIps.filter(({family}) => family === asked.family)
+          : [asked]
+    return addresses.flatMap((address): FrontendRow[] => {
+      const target = ips.find(({family}) => family === address.family)
+      if (target === undefined) return []
+      const backend = {ip: target, port: containerPort, protocol, node: plan.place.node, zone: undefined}
+      return [
+        {
+          ...identify(address, {port, protocol, name: '', nodePort: 0}, 'HostPort'),
+          namespace: pod.namespace,
+          name: pod.name,
+          backends: {active: [backend], terminating: []},
+          inside: undefined,
+          affinityS: 0,
+          local: true,
+          insideLocal: false,
+          sourceRanges: [],
+          denyRanges: false,
+          internalOnly: false,
+          createdAt: 0,
+        },
+      ]
+    })
+  })
 }
 
 const nobody: Selection = {active: [], terminating: []}

@@ -5,6 +5,7 @@ import type {Identity} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
 import type {LabelSet} from '../../model/labels.ts'
 import type {Mac} from '../../model/mac.ts'
+import type {ServiceProtocol} from '../service/rows.ts'
 
 /** A pod of this node, as the API server describes it. */
 export interface PodRow {
@@ -19,6 +20,14 @@ export interface PodRow {
   /** its deletion has been asked for */
   readonly terminating: boolean
   readonly namedPorts: readonly {readonly name: string; readonly port: number; readonly protocol: string}[]
+  /** ports of the node that lead to it */
+  readonly hostPorts: readonly {
+    readonly port: number
+    readonly containerPort: number
+    readonly protocol: ServiceProtocol
+    /** as given; undefined: every address of the node */
+    readonly ip: string | undefined
+  }[]
 }
 
 export interface NamespaceRow {

@@ -4,6 +4,7 @@ import {ServiceClaimants} from '../../../src/agent/reconcile/service-claimants.t
 import {ServiceReconciler} from '../../../src/agent/reconcile/services.ts'
 import {endpointSliceRow} from '../../../src/agent/reflect/endpoint-slice.ts'
 import {localNodeRow} from '../../../src/agent/reflect/node.ts'
+import {type PodObject, podRow} from '../../../src/agent/reflect/pod.ts'
 import {serviceRow} from '../../../src/agent/reflect/service.ts'
 import type {ServicePlan} from '../../../src/agent/service/frontends.ts'
 import type {FrontendRow} from '../../../src/agent/service/rows.ts'
@@ -11,6 +12,7 @@ import {createTables, type Tables} from '../../../src/agent/state/tables.ts'
 import type {EndpointSlice, Service} from '../../../src/k8s/resources.ts'
 import {Ip} from '../../../src/model/ip.ts'
 import {ReconcilerRunner} from '../../../src/runtime/reconciler.ts'
+import {endpoint} from '../../unit/agent/rows.ts'
 import type {MemoryServiceMaps} from './service-maps.ts'
 
 type Value = string | number | boolean | null | readonly Value[] | {readonly [key: string]: Value}
@@ -20,6 +22,8 @@ export interface StoryStep {
   /** objects by kind that are made or replaced: `namespace/name` of those that go under `remove` */
   readonly services?: readonly Service[]
   readonly slices?: readonly EndpointSlice[]
+  /** pods of this node, with the addresses they have got */
+  readonly pods?: readonly (PodObject & {readonly ips: readonly string[]})[]
   readonly remove?: readonly string[]
   /** labels of this node */
   readonly labels?: Readonly<Record<string, string>>
@@ -47,6 +51,7 @@ export class ServiceStory {
   private runner!: ReconcilerRunner<FrontendRow>
   private readonly services = new Map<string, Service>()
   private readonly slices = new Map<string, EndpointSlice>()
+  private readonly pods = new Map<string, PodObject & {readonly ips: readonly string[]}>()
   private labels: Readonly<Record<string, string>> = {}
   private now = 0
 
@@ -59,9 +64,11 @@ export class ServiceStory {
   async apply(step: StoryStep): Promise<void> {
     for (const one of step.services ?? []) this.services.set(keyOf(one), one)
     for (const one of step.slices ?? []) this.slices.set(keyOf(one), one)
+    for (const one of step.pods ?? []) this.pods.set(keyOf(one), one)
     for (const key of step.remove ?? []) {
       this.services.delete(key)
       this.slices.delete(key)
+      this.pods.delete(key)
     }
     this.labels = step.labels ?? this.labels
     this.now += step.waitMs ?? 0
@@ -69,11 +76,20 @@ export class ServiceStory {
       this.end()
       this.start()
     }
-    const {services, endpointSlices, localNode, frontends} = this.tables
+    const {services, endpointSlices, pods, endpoints, localNode, frontends} = this.tables
     localNode.upsert(localNodeRow({metadata: {name: ourNode, labels: this.labels}}))
     services.replaceAll([...this.services.values()].map(serviceRow).filter((row) => row !== undefined))
     endpointSlices.replaceAll([...this.slices.values()].map(endpointSliceRow).filter((row) => row !== undefined))
+    pods.replaceAll([...this.pods.values()].map(podRow))
+    endpoints.replaceAll(
+      [...this.pods.values()].map(({metadata, ips}, i) => {
+        const [ipv4, ipv6] = ips.map(Ip.of)
+        return endpoint({id: i + 1, namespace: metadata?.namespace ?? '', pod: metadata?.name ?? '', ipv4, ipv6})
+      }),
+    )
     for (const [table, source] of [
+      [pods, 'pods'],
+      [endpoints, 'disk'],
       [services, 'services'],
       [endpointSlices, 'endpointslices'],
       [localNode, 'node'],

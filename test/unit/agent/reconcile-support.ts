@@ -21,6 +21,7 @@ export function pod(name: string, labels: Record<string, string>, more: Partial<
     phase: 'Running',
     terminating: false,
     namedPorts: [],
+    hostPorts: [],
     ...more,
   }
 }

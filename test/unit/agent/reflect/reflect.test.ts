@@ -19,7 +19,15 @@ test('a pod becomes what endpoints need of it', () => {
     },
     spec: {
       serviceAccountName: 'sa',
-      containers: [{ports: [{name: 'http', containerPort: 8080}, {containerPort: 9090}]}, {}],
+      containers: [
+        {
+          ports: [
+            {name: 'http', containerPort: 8080},
+            {containerPort: 9090, hostPort: 80},
+          ],
+        },
+        {},
+      ],
     },
     status: {phase: 'Running'},
   })
@@ -35,6 +43,7 @@ test('a pod becomes what endpoints need of it', () => {
     phase: 'Running',
     terminating: true,
     namedPorts: [{name: 'http', port: 8080, protocol: 'TCP'}],
+    hostPorts: [{port: 80, containerPort: 9090, protocol: 'TCP', ip: undefined}],
   })
 })
 
