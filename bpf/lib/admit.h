@@ -6,6 +6,7 @@
 
 #include "flow.h"
 #include "judge.h"
+#include "service.h"
 
 #define FLOW_GONE 3 /* one end is not the pod any more that the flow was made for */
 
@@ -22,6 +23,9 @@ __separate int flow_judge_again(struct pkt *p, const struct flow_key *key, struc
 	if (!p || !key || !flow || !s)
 		return -DROP_INVALID_TC_BUFFER;
 	reverse = flow->flags & FLOW_REVERSE;
+	/* its backend is gone: datagrams find another one, a connection learns from its other end */
+	if (flow->backend && !backend_of(flow->backend) && p->key.proto == IPPROTO_UDP && !reverse)
+		return FLOW_GONE;
 	/* from the original source to the destination after its translation */
 	ret = end_resolve(&s->src, reverse ? &flow->to_dst : &key->src, DIR_EGRESS);
 	if (ret == -DROP_STALE_ENDPOINT)

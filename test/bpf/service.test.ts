@@ -179,6 +179,23 @@ describe.each(plans)('IPv$family', (plan) => {
     expect(fresh).toMatchPacket({dst: end(remote, 8080)})
   })
 
+  test('datagrams of a client find another backend when theirs is gone', () => {
+    const [gone] = services.add(end(vip, 53), [end(remote, 5353)], {protocol: 'udp'})
+    const ask = () => node.fromPod('a', udp(end(a, 40001), end(vip, 53)).data('x'))
+    const before = ask()
+
+    services.add(end(vip, 53), [end(b, 5353)], {protocol: 'udp'})
+    const kept = ask()
+    services.removeBackend(gone!)
+    node.moveEpoch()
+    const after = ask()
+
+    expect(before).toMatchPacket({dst: end(remote, 5353)})
+    expect(kept).toMatchPacket({dst: end(remote, 5353)})
+    expect(after).toMatchPacket({dst: end(b, 5353)})
+    expect(node.fromPod('b', answer(after.packet).data('y'))).toMatchPacket({src: end(vip, 53)})
+  })
+
   test('new connections are spread over all backends', () => {
     const backends = [end(a, 8080), end(b, 8080), end(remote, 8080)]
     services.add(end(vip, 80), backends)
