@@ -169,6 +169,7 @@ const settings = {
   'kube-proxy-replacement': choice(['true', 'false'], 'false'),
   // services
   'nodeport-addresses': cidrListOption(),
+  'enable-health-check-nodeport': flag(true),
   'bpf-lb-map-max': number(65_536, 1024, 1_048_576),
   'bpf-lb-sock': flag(false),
   'bpf-lb-sock-hostns-only': flag(false),

@@ -76,6 +76,7 @@ import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import {addServers} from './servers.ts'
+import {HealthCheckPorts} from './service/health-check.ts'
 import {nodePortIps} from './service/node-port-ips.ts'
 import {ClusterMemory} from './state/cluster-memory.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
@@ -145,6 +146,7 @@ export class Agent {
   private deviceWatch!: DeviceWatch
   private serviceClaimants: ServiceClaimants | undefined
   services: ServiceReconciler | undefined
+  private healthCheckPorts: HealthCheckPorts | undefined
   private identities: EndpointIdentity | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
@@ -365,6 +367,7 @@ export class Agent {
     this.addressClaimants?.stop()
     this.routeClaimants?.stop()
     this.serviceClaimants?.stop()
+    this.healthCheckPorts?.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
     this.datapath?.close()
   }
@@ -387,6 +390,10 @@ export class Agent {
     }))
     this.serviceClaimants.start()
     this.services = new ServiceReconciler(this.datapath!.services, () => this.context.clock.monotonic())
+    if (config['kube-proxy-replacement'] === 'true' && config['enable-health-check-nodeport']) {
+      this.healthCheckPorts = new HealthCheckPorts({tables, log: this.context.log})
+      this.healthCheckPorts.start()
+    }
     this.run({name: 'bpf-services', table: tables.frontends, reconciler: this.services})
   }
 

@@ -14,10 +14,7 @@ export interface ObjectAt {
 const namespace = 'kube-system'
 const labels = {'k8s-app': 'kube-dns'}
 
-/**
- * CoreDNS as distributions run it, but for one thing: it reaches the API server at its own address, because service
- * addresses work only once a network with service load balancing is there, and names should work before.
- */
+/** CoreDNS as distributions run it. */
 export function corednsObjects(plan: LabPlan): readonly ObjectAt[] {
   const core = `/api/v1/namespaces/${namespace}`
   const rbac = '/apis/rbac.authorization.k8s.io/v1'
@@ -74,6 +71,15 @@ export async function deployCoredns(plan: LabPlan, signal: AbortSignal): Promise
   for (const {path, object} of corednsObjects(plan)) await applyObject(plan, path, object)
 }
 
+/** Where it finds the API server: at its service address, like every pod; straight when nobody serves services. */
+function environment(plan: LabPlan): readonly {readonly name: string; readonly value: string}[] {
+  if (plan.cni === 'none' || plan.kubeProxy !== 'none') return []
+  return [
+    {name: 'KUBERNETES_SERVICE_HOST', value: apiAddress(plan)},
+    {name: 'KUBERNETES_SERVICE_PORT', value: '6443'},
+  ]
+}
+
 const corefile = `.:53 {
     errors
     health :8080
@@ -113,10 +119,7 @@ function deployment(plan: LabPlan): object {
               image: corednsImage,
               imagePullPolicy: 'Never',
               args: ['-conf', '/etc/coredns/Corefile'],
-              env: [
-                {name: 'KUBERNETES_SERVICE_HOST', value: apiAddress(plan)},
-                {name: 'KUBERNETES_SERVICE_PORT', value: '6443'},
-              ],
+              env: environment(plan),
               ports: [
                 {name: 'dns', containerPort: 53, protocol: 'UDP'},
                 {name: 'dns-tcp', containerPort: 53, protocol: 'TCP'},

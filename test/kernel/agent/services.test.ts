@@ -32,7 +32,7 @@ function processIn(netns: string): PodProcess {
 }
 
 /** A service of both families and both protocols, port 80 to 8080, with these endpoints. */
-function putService(name: string, ips: readonly string[], more: Service['spec'] = {}): void {
+function putService(name: string, ips: readonly string[], more: Service['spec'] = {}, on?: string): void {
   api.put<Service>(resources.services, {
     metadata: {name, namespace: 'default'},
     spec: {
@@ -56,7 +56,7 @@ function putService(name: string, ips: readonly string[], more: Service['spec'] 
         {name: 'tcp', port: 8080, protocol: 'TCP'},
         {name: 'udp', port: 8080, protocol: 'UDP'},
       ],
-      endpoints: of.map((ip) => ({addresses: [ip], conditions: {ready: true}})),
+      endpoints: of.map((ip) => ({addresses: [ip], conditions: {ready: true}, ...(on ? {nodeName: on} : {})})),
     })
 }
 
@@ -150,6 +150,33 @@ describe('a ClusterIP', () => {
       const answers = await Promise.all([1, 2, 3, 4].map(() => client.tcp(vips[0], 'c', 80).catch(() => 'lost')))
       return answers.every((one) => one === 'c')
     })
+  })
+})
+
+describe('a healthCheckNodePort', () => {
+  test('tells whether this node has backends', async () => {
+    await start()
+    const b = await node.addPod('b')
+    const lb = {type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32111} as const
+    const ask = async () => {
+      const url = `http://${node.addresses[0]}:32111/`
+      const response = await fetch(url, {signal: AbortSignal.timeout(2000)}).catch(() => undefined)
+      return (
+        response && [response.status, response.headers.get('x-load-balancing-endpoint-weight'), await response.json()]
+      )
+    }
+    const body = (localEndpoints: number) => ({
+      service: {namespace: 'default', name: 'web'},
+      localEndpoints,
+      serviceProxyHealthy: true,
+    })
+    putService('web', [b.ipv4], {...lb, ports: [{name: 'tcp', port: 80, nodePort: 30080}]}, node.name)
+
+    await eventually(async () => (await ask())?.[0] === 200)
+    expect(await ask()).toEqual([200, '1', body(1)])
+    putService('web', [b.ipv4], {...lb, ports: [{name: 'tcp', port: 80, nodePort: 30080}]}, 'another')
+    await eventually(async () => (await ask())?.[0] === 503)
+    expect(await ask()).toEqual([503, '0', body(0)])
   })
 })
 
