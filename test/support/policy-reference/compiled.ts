@@ -92,7 +92,8 @@ export class CompiledWorld {
     return set
   }
 
-  private peerNumbers(peer: Party): readonly [number, number] {
+  /** Identity and class of an address. */
+  peerNumbers(peer: Party): readonly [number, number] {
     let numbers = this.known.get(peer.ip)
     if (numbers === undefined) {
       numbers = [this.identityOf(peer), this.classOf(peer)]
