@@ -55,7 +55,7 @@ export class OwnNode {
   /** Takes what the disk has, then follows the API server. */
   async start(): Promise<void> {
     const stored = await this.options.file.read()
-    if (stored !== undefined && missingRange(this.options.config, stored.podCidrs) === undefined) this.accept(stored)
+    if (stored !== undefined && missingRange(this.options.config, stored.podCidrs) === undefined) this.take(stored)
     const {localNode, nodes} = this.options.tables
     this.ends.push(
       localNode.subscribe(() => this.look(), {initial: true}),
@@ -103,20 +103,36 @@ export class OwnNode {
     const facts = factsFrom(config, node, tables.nodes.get(config.nodeName), this.known?.healthIps ?? [])
     if (node === undefined || facts === undefined) return
     const missing = missingRange(config, facts.podCidrs)
-    if (missing === undefined) {
-      this.accept(facts)
+    if (missing !== undefined) {
+      // the others learn of this node, and the operator gives it a range; one that it had is not given up for none
+      this.announce(facts)
+      this.wait(new CiliumError(codes.NODE_POD_CIDR_MISSING, {family: `IPv${missing}`, node: config.nodeName}))
       return
     }
-    // the others learn of this node, and the operator gives it a range; one that it had is not given up for none
-    this.announce(facts)
-    const error = new CiliumError(codes.NODE_POD_CIDR_MISSING, {family: `IPv${missing}`, node: config.nodeName})
-    if (this.waitingFor !== error.message) this.log.info('waiting for a pod CIDR', {error})
+    this.take(facts)
+  }
+
+  /** Facts that cannot be leave those that are known: pods that run must not suffer from an edited object. */
+  private take(facts: NodeFacts): void {
+    try {
+      this.accept(facts)
+    } catch (thrown) {
+      this.wait(CiliumError.from(thrown))
+    }
+  }
+
+  /** Tells once why facts are not taken. */
+  private wait(error: CiliumError): void {
+    if (this.waitingFor === error.message) return
     this.waitingFor = error.message
+    if (error.code === codes.NODE_POD_CIDR_MISSING) this.log.info('waiting for a pod CIDR', {error})
+    else this.log.error('what is said of this node cannot be used', {error})
   }
 
   private accept(facts: NodeFacts): void {
     const {pools, config} = this.options
     refuseOverlap(facts)
+    this.waitingFor = ''
     this.routers = pools.setCidrs(facts.podCidrs)
     const healthIps = config['enable-endpoint-health-checking'] ? this.healthIps(facts) : []
     const complete = {...facts, healthIps}
