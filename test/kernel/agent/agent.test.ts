@@ -1,5 +1,5 @@
 /** The real agent process on a node of its own: real programs, maps, devices and CNI shim; Kubernetes in memory. */
-import {existsSync, readdirSync} from 'node:fs'
+import {existsSync, readdirSync, readlinkSync} from 'node:fs'
 import {writeFile} from 'node:fs/promises'
 import {createServer, type Server} from 'node:http'
 import {join} from 'node:path'
@@ -59,6 +59,24 @@ function endpointRows(): {slot: number; generation: number; ifindex: number}[] {
   return [...map.entries()]
     .map(([slot, {generation, ifindex}]) => ({slot, generation, ifindex}))
     .filter(({ifindex}) => ifindex !== 0)
+}
+
+/** What a process holds of the kernel: kind of descriptor to number; sockets come and go with requests. */
+function descriptors(pid: number): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    const kind = linkOf(`/proc/${pid}/fd/${fd}`)?.replace(/\d+/g, '')
+    if (kind !== undefined && !kind.startsWith('socket')) counts[kind] = (counts[kind] ?? 0) + 1
+  }
+  return counts
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined // closed since
+  }
 }
 
 const podDevices = () => node.links().filter(({name}) => /^lxc[0-9a-f]{12}$/.test(name))
@@ -127,6 +145,24 @@ describe('pods of one node', () => {
     await eventually(() => api.all(resources.ciliumEndpoints).length === 1)
     const ips = (await ask('/ip')).filter((one: {metadata: {name?: string}}) => one.metadata.name !== undefined)
     expect(ips).toHaveLength(2)
+  })
+
+  test('may come and go many at once: the agent holds no more than before', async () => {
+    await makeNode()
+    await node.start()
+    const round = async (name: string) => {
+      const names = Array.from({length: 12}, (_, i) => `${name}${i}`)
+      await Promise.all(names.map((one) => node.addPod(one)))
+      expect(podDevices()).toHaveLength(12)
+      await Promise.all(names.map((one) => node.deletePod(one)))
+    }
+    await round('first')
+    const before = {descriptors: descriptors(node.agentPid), rows: endpointRows(), pins: node.pins()}
+
+    for (const name of ['b', 'c', 'd']) await round(name)
+
+    expect({descriptors: descriptors(node.agentPid), rows: endpointRows(), pins: node.pins()}).toEqual(before)
+    expect(podDevices()).toEqual([])
   })
 })
 
