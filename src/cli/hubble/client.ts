@@ -1,0 +1,143 @@
+/** The connection to a server of Hubble, and its answers. */
+import {readFileSync} from 'node:fs'
+import type {ChannelCredentials, Client, ClientReadableStream, Metadata, ServiceError} from '@grpc/grpc-js'
+import {CiliumError, fail} from '../../runtime/errors.ts'
+import {
+  HUBBLE_REFUSED,
+  HUBBLE_TLS_MISMATCH,
+  HUBBLE_TLS_REQUIRED,
+  HUBBLE_UNIMPLEMENTED,
+  HUBBLE_UNREACHABLE,
+} from './errors.ts'
+
+export interface ServerOptions {
+  /** host:port, tls://host:port or unix:///path */
+  readonly server: string
+  readonly timeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly tls: boolean
+  readonly tlsAllowInsecure: boolean
+  readonly tlsCaFiles: readonly string[]
+  readonly tlsCertFile: string | undefined
+  readonly tlsKeyFile: string | undefined
+  readonly tlsServerName: string | undefined
+  readonly basicAuth: {readonly username: string; readonly password: string} | undefined
+}
+
+interface Method<Q, R> {
+  readonly path: string
+  readonly requestSerialize: (value: Q) => Buffer
+  readonly responseDeserialize: (bytes: Buffer) => R
+}
+
+export class HubbleClient {
+  readonly server: string
+  readonly #client: Client
+  readonly #metadata: Metadata
+  readonly #requestTimeoutMs: number
+
+  private constructor(server: string, client: Client, metadata: Metadata, requestTimeoutMs: number) {
+    this.server = server
+    this.#client = client
+    this.#metadata = metadata
+    this.#requestTimeoutMs = requestTimeoutMs
+  }
+
+  /** @throws HUBBLE_UNREACHABLE, HUBBLE_TLS_REQUIRED */
+  static async connect(options: ServerOptions, signal: AbortSignal): Promise<HubbleClient> {
+    const grpc = await import('@grpc/grpc-js')
+    const secured = options.tls || options.server.startsWith('tls://')
+    const files = [options.tlsCertFile, options.tlsKeyFile, ...options.tlsCaFiles].filter((file) => file !== undefined)
+    if (!secured && (files.length > 0 || options.basicAuth !== undefined)) {
+      fail(HUBBLE_TLS_REQUIRED, {detail: 'certificates and passwords are used with TLS only'})
+    }
+    if ((options.tlsCertFile === undefined) !== (options.tlsKeyFile === undefined)) {
+      fail(HUBBLE_TLS_REQUIRED, {detail: 'a client certificate and its key come together'})
+    }
+    let credentials: ChannelCredentials = grpc.credentials.createInsecure()
+    if (secured) {
+      const read = (file: string | undefined) => (file === undefined ? null : readFileSync(file))
+      const authorities =
+        options.tlsCaFiles.length === 0 ? null : Buffer.concat(options.tlsCaFiles.map((file) => readFileSync(file)))
+      credentials = grpc.credentials.createSsl(authorities, read(options.tlsKeyFile), read(options.tlsCertFile), {
+        ...(options.tlsAllowInsecure ? {rejectUnauthorized: false} : {}),
+      })
+    }
+    const metadata = new grpc.Metadata()
+    if (options.basicAuth !== undefined) {
+      const {username, password} = options.basicAuth
+      metadata.set('authorization', `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`)
+    }
+    const client = new grpc.Client(options.server.replace(/^tls:\/\//, ''), credentials, {
+      ...(options.tlsServerName === undefined ? {} : {'grpc.ssl_target_name_override': options.tlsServerName}),
+      'grpc.max_receive_message_length': 64 << 20,
+    })
+    await new Promise<void>((resolve, reject) => {
+      const stop = () => reject(signal.reason)
+      signal.addEventListener('abort', stop, {once: true})
+      client.waitForReady(Date.now() + options.timeoutMs, (error) => {
+        signal.removeEventListener('abort', stop)
+        if (error === undefined || error === null) return resolve()
+        const detail = `no connection after ${options.timeoutMs} ms${secured ? ' (with TLS)' : ''}`
+        reject(new CiliumError(HUBBLE_UNREACHABLE, {server: options.server, detail}, {cause: error}))
+      })
+    }).catch((thrown: unknown) => {
+      client.close()
+      throw thrown
+    })
+    return new HubbleClient(options.server, client, metadata, options.requestTimeoutMs)
+  }
+
+  unary<Q, R>({path, requestSerialize, responseDeserialize}: Method<Q, R>, request: Q): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const deadline = Date.now() + this.#requestTimeoutMs
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        this.#metadata,
+        {deadline},
+        (error, value) => (error === null ? resolve(value!) : reject(this.#explain(error))),
+      )
+    })
+  }
+
+  /** Ends quietly when the signal is aborted. */
+  async *stream<Q, R>(
+    {path, requestSerialize, responseDeserialize}: Method<Q, R>,
+    request: Q,
+    signal: AbortSignal,
+  ): AsyncGenerator<R> {
+    const call: ClientReadableStream<R> = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      this.#metadata,
+    )
+    const stop = () => call.cancel()
+    signal.addEventListener('abort', stop, {once: true})
+    try {
+      for await (const one of call) yield one as R
+    } catch (thrown) {
+      if (!signal.aborted) throw this.#explain(thrown as ServiceError)
+    } finally {
+      signal.removeEventListener('abort', stop)
+      call.cancel()
+    }
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  #explain(error: ServiceError): CiliumError {
+    const fields = {server: this.server, detail: error.details || error.message}
+    if (error.code === 12) return new CiliumError(HUBBLE_UNIMPLEMENTED, fields, {cause: error})
+    if (error.code === 3) return new CiliumError(HUBBLE_REFUSED, fields, {cause: error})
+    if (/ssl|tls|certificate|EPROTO|wrong version/i.test(fields.detail))
+      return new CiliumError(HUBBLE_TLS_MISMATCH, fields, {cause: error})
+    return new CiliumError(HUBBLE_UNREACHABLE, fields, {cause: error})
+  }
+}
