@@ -78,6 +78,7 @@ import {Reflectors} from './reflect/reflectors.ts'
 import {addServers} from './servers.ts'
 import {HealthCheckPorts} from './service/health-check.ts'
 import {nodePortIps} from './service/node-port-ips.ts'
+import type {ServiceRow} from './service/rows.ts'
 import {ClusterMemory} from './state/cluster-memory.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
@@ -376,18 +377,22 @@ export class Agent {
   private startServices(): void {
     const config = this.config.value
     const {tables} = this
-    this.serviceClaimants = new ServiceClaimants(tables, () => ({
-      ...familiesOf(config),
-      external: config['kube-proxy-replacement'] === 'true',
-      topology: config['enable-service-topology'],
-      externalClusterIp: config['bpf-lb-external-clusterip'],
-      sctp: config['enable-sctp'],
-      place: {
-        node: config.nodeName,
-        zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
-      },
-      nodePortIps: nodePortIps(tables.devices.sorted(), config['nodeport-addresses']),
-    }))
+    this.serviceClaimants = new ServiceClaimants(
+      tables,
+      () => ({
+        ...familiesOf(config),
+        external: config['kube-proxy-replacement'] === 'true',
+        topology: config['enable-service-topology'],
+        externalClusterIp: config['bpf-lb-external-clusterip'],
+        sctp: config['enable-sctp'],
+        place: {
+          node: config.nodeName,
+          zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
+        },
+        nodePortIps: nodePortIps(tables.devices.sorted(), config['nodeport-addresses']),
+      }),
+      (service, problem) => this.reportService(service, problem),
+    )
     this.serviceClaimants.start()
     this.services = new ServiceReconciler(this.datapath!.services, () => this.context.clock.monotonic())
     if (config['kube-proxy-replacement'] === 'true' && config['enable-health-check-nodeport']) {
@@ -395,6 +400,16 @@ export class Agent {
       this.healthCheckPorts.start()
     }
     this.run({name: 'bpf-services', table: tables.frontends, reconciler: this.services})
+  }
+
+  /** One node speaks for all: the first by name of those that are known. */
+  private reportService({namespace, name, uid}: ServiceRow, message: string): void {
+    const {nodeName} = this.config.value
+    const [first = nodeName] = [...this.tables.nodes.values()].map((node) => node.name).sort()
+    this.context.log.for('services').warn('not served as it says', {service: `${namespace}/${name}`, message})
+    if (first !== nodeName) return
+    const object = {apiVersion: 'v1', kind: 'Service', namespace, name, uid}
+    this.events?.record(object, {type: 'Warning', reason: 'ServiceNotServed', message})
   }
 
   /** Processes are sent to backends when they connect, or, without that, packet by packet. */

@@ -1,9 +1,12 @@
 /** Turns Services and EndpointSlices into rows of the frontend table as they change. */
 import {FrontendClaims} from '../service/claims.ts'
 import {frontendsOf, hostPortsOf, type ServicePlan} from '../service/frontends.ts'
-import type {FrontendRow} from '../service/rows.ts'
+import type {FrontendRow, ServiceRow} from '../service/rows.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
+
+/** An event's text is short: what comes first has to do. */
+const maxProblems = 5
 
 export class ServiceClaimants {
   private readonly tables: Tables
@@ -13,11 +16,18 @@ export class ServiceClaimants {
   private readonly stopping = new AbortController()
   /** of the plan that the rows were made with */
   private planned = ''
+  private readonly report: (service: ServiceRow, problem: string) => void
+  /** what was told of a service last */
+  private readonly told = new Map<string, string>()
 
-  /** @param plan what of the node and its configuration counts; asked anew whenever the node changes */
-  constructor(tables: Tables, plan: () => ServicePlan) {
+  /**
+   * @param plan what of the node and its configuration counts; asked anew whenever the node changes
+   * @param report told once of everything about a service that is not served as it says
+   */
+  constructor(tables: Tables, plan: () => ServicePlan, report: (service: ServiceRow, problem: string) => void) {
     this.tables = tables
     this.plan = plan
+    this.report = report
   }
 
   start(): void {
@@ -83,12 +93,32 @@ export class ServiceClaimants {
   private compute(keys: readonly (string | undefined)[]): void {
     const {services, endpointSlices} = this.tables
     const plan = this.plan()
-    for (const key of new Set(keys)) {
-      if (key === undefined) continue
+    const wanted = new Set(keys.filter((key) => key !== undefined))
+    for (const key of wanted) {
       const service = services.get(key)
       const rows: readonly FrontendRow[] =
         service === undefined ? [] : frontendsOf(service, endpointSlices.by('service', key), plan)
       this.claim(key, rows)
+    }
+    for (const key of wanted) this.tell(key)
+  }
+
+  private tell(key: string): void {
+    const service = this.tables.services.get(key)
+    const slices = this.tables.endpointSlices.by('service', key)
+    const problems = [
+      ...(service?.problems ?? []),
+      ...slices.flatMap(({name, problems}) => problems.map((problem) => `EndpointSlice ${name}: ${problem}`)),
+      ...this.conflicts(key).map(({frontend, holder}) => {
+        return `${frontend.key} (${frontend.kind}) is served for ${holder.namespace}/${holder.name}, not for this service`
+      }),
+    ]
+    const text = problems.slice(0, maxProblems).join('; ')
+    if (text === (this.told.get(key) ?? '')) return
+    if (text === '' || service === undefined) this.told.delete(key)
+    else {
+      this.told.set(key, text)
+      this.report(service, text)
     }
   }
 
@@ -97,6 +127,8 @@ export class ServiceClaimants {
     for (const {key, row} of this.claims.set(owner, rows)) {
       if (row === undefined) frontends.delete(key)
       else frontends.upsert(row)
+      // who wanted it too has lost it, or has it again
+      for (const other of this.claims.claimants(key)) if (other !== owner) this.tell(other)
     }
   }
 }

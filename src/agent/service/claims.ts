@@ -54,8 +54,9 @@ export class FrontendClaims {
     return Array.from(touched, (key) => ({key, row: this.holder(key)}))
   }
 
-  owners(): IterableIterator<string> {
-    return this.byOwner.keys()
+  /** Everybody who wants this key. */
+  claimants(key: string): Iterable<string> {
+    return this.byKey.get(key)?.keys() ?? []
   }
 
   /** What a service wanted and does not have. */

@@ -4,6 +4,7 @@ import {clean} from '../render/text.ts'
 import {type AgentOptions, askAgent} from './agent-client.ts'
 
 export type Services = readonly Service[]
+export type OneService = Service
 
 /** All frontends that the agent wants in the datapath, with those it has brought there. */
 export async function listServices(agent: AgentOptions): Promise<Services> {

@@ -54,6 +54,7 @@ export class ServiceStory {
   private readonly pods = new Map<string, PodObject & {readonly ips: readonly string[]}>()
   private labels: Readonly<Record<string, string>> = {}
   private now = 0
+  private readonly reports: string[] = []
 
   constructor(story: StoryFile, maps: MemoryServiceMaps) {
     this.story = story
@@ -105,6 +106,7 @@ export class ServiceStory {
     const all: Record<string, () => Value> = {
       frontends: () => this.maps.dump(),
       backends: () => this.maps.dumpBackends(),
+      reports: () => this.reports.splice(0).sort(),
       ranges: () => [...this.maps.rangeRows.keys()].sort(),
       errors: () => this.tables.frontends.errors().map(({key, status}) => `${key} ${status.code}`),
       problems: () => [
@@ -130,7 +132,11 @@ export class ServiceStory {
 
   private start(): void {
     this.tables = createTables()
-    this.claimants = new ServiceClaimants(this.tables, () => this.plan())
+    this.claimants = new ServiceClaimants(
+      this.tables,
+      () => this.plan(),
+      ({namespace, name}, problem) => this.reports.push(`${namespace}/${name}: ${problem}`),
+    )
     this.claimants.start()
     this.reconciler = new ServiceReconciler(this.maps, () => this.now)
     const {frontends} = this.tables

@@ -1,10 +1,9 @@
 import {Args} from '@oclif/core'
-import type {Service} from '../../../api/models.ts'
 import {AgentCommand} from '../../../cli/dbg/agent-command.ts'
-import {getService, serviceTable} from '../../../cli/dbg/service.ts'
+import {getService, type OneService, serviceTable} from '../../../cli/dbg/service.ts'
 import {outputFlag} from '../../../cli/output-format.ts'
 
-export default class ServiceGet extends AgentCommand<Service> {
+export default class ServiceGet extends AgentCommand<OneService> {
   static override summary = 'show one service by its number'
   static override examples = ['<%= config.bin %> <%= command.id %> 4']
   static override args = {id: Args.integer({description: 'number of the service', required: true, min: 1})}
