@@ -21,5 +21,8 @@ export const topics: Readonly<Record<string, string>> = {
   'dbg:service': 'services that this node serves',
   'dbg:policy': 'policy as this agent sees it',
   hubble: 'observe flows',
+  'hubble:config': 'settings of this program',
+  'hubble:list': 'nodes and namespaces that flows are known of',
+  'hubble:observe': 'show flows and what agents did',
   lab: 'a real Kubernetes cluster on this machine',
 }
