@@ -32,8 +32,8 @@ interface Slot {
   readonly protocol: number
   /** of the protocol as a whole; protocol 0: of everything */
   whole: PortClaim | undefined
-  readonly ports: Map<number, PortClaim>
-  readonly ranges: PortClaim[]
+  ports: Map<number, PortClaim> | undefined
+  ranges: PortClaim[] | undefined
 }
 
 export function compileRules(
@@ -62,7 +62,7 @@ function fallbackOf({isolatedBy}: Resolved, cookies: Cookies): Fallback {
 type Voice = Pick<PortClaim, 'tier' | 'order' | 'cookie'>
 
 class Compiler {
-  private readonly slots = new Map<string, Slot>()
+  private readonly slots = new Map<number, Slot>()
   private readonly resolved: Resolved
   private readonly ownPorts: NamedPorts
   private readonly universe: Universe
@@ -88,8 +88,8 @@ class Compiler {
     const ranges: RangeEntry[] = []
     for (const slot of this.slots.values()) {
       if (slot.whole !== undefined) entries.push(this.entry(slot, 0, slot.whole))
-      for (const [port, claim] of slot.ports) entries.push(this.entry(slot, port, claim))
-      for (const {port, bits, claim} of portBlocks(slot.ranges)) {
+      for (const [port, claim] of slot.ports ?? []) entries.push(this.entry(slot, port, claim))
+      for (const {port, bits, claim} of slot.ranges === undefined ? [] : portBlocks(slot.ranges)) {
         ranges.push({...this.entry(slot, port, claim, portForms.range), bits})
       }
     }
@@ -152,15 +152,21 @@ class Compiler {
     }
     const [first, last] = port.kind === 'icmp' ? [port.type + 1, port.type + 1] : [port.first, port.last]
     const claim = {first, last, tier, order, cookie}
-    if (first < last) slot.ranges.push(claim)
-    else if (outranks(claim, slot.ports.get(first))) slot.ports.set(first, claim)
+    if (first < last) {
+      slot.ranges ??= []
+      slot.ranges.push(claim)
+      return
+    }
+    slot.ports ??= new Map()
+    if (outranks(claim, slot.ports.get(first))) slot.ports.set(first, claim)
   }
 
   private slot(peerKind: PeerKind, peer: number, protocol: number): Slot {
-    const key = `${peerKind} ${peer} ${protocol}`
+    // below 2^53: two bits, thirty-two, eight
+    const key = (peerKind * 0x100000000 + peer) * 256 + protocol
     let slot = this.slots.get(key)
     if (slot === undefined) {
-      slot = {peerKind, peer, protocol, whole: undefined, ports: new Map(), ranges: []}
+      slot = {peerKind, peer, protocol, whole: undefined, ports: undefined, ranges: undefined}
       this.slots.set(key, slot)
     }
     return slot

@@ -88,12 +88,25 @@ export function makeRuleSet(entries: Entry[], ranges: RangeEntry[], fallback: Fa
   let shapes = 0
   for (const entry of entries) shapes |= shapeBit(entry.peerKind, portForm(entry))
   for (const range of ranges) shapes |= shapeBit(range.peerKind, portForms.range)
+  // numbers, not text: a set may have thousands of entries
+  const words = new Uint32Array((entries.length + ranges.length) * wordsPerEntry)
+  let at = 0
+  for (const entry of entries) at = writeEntry(words, at, entry, 16)
+  for (const range of ranges) at = writeEntry(words, at, range, range.bits)
   const hash = createHash('sha256')
-  hash.update(`${fallback.verdict} ${fallback.cookie}\n`)
-  for (const entry of [...entries, ...ranges]) {
-    const bits = 'bits' in entry ? entry.bits : 16
-    const {peerKind, peer, protocol, port, verdict, precedence, cookie} = entry
-    hash.update(`${peerKind} ${peer} ${protocol} ${port}/${bits} ${verdict} ${precedence} ${cookie}\n`)
-  }
+  hash.update(`${fallback.verdict} ${fallback.cookie} ${entries.length} ${ranges.length}\n`)
+  hash.update(words)
   return {hash: hash.digest('hex').slice(0, 32), shapes, fallback, entries, ranges}
+}
+
+const wordsPerEntry = 6
+
+function writeEntry(words: Uint32Array, at: number, entry: Entry, bits: number): number {
+  words[at] = entry.peer
+  words[at + 1] = entry.port
+  words[at + 2] = entry.protocol | (bits << 8)
+  words[at + 3] = entry.precedence
+  words[at + 4] = entry.cookie
+  words[at + 5] = entry.peerKind | (entry.verdict === 'allow' ? 16 : 0) | (entry.explicit ? 32 : 0)
+  return at + wordsPerEntry
 }

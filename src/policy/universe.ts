@@ -90,8 +90,6 @@ export interface References {
   readonly services: readonly PolicyService[]
 }
 
-export const noReferences: References = {cidrGroups: [], services: []}
-
 /** Labels of a group or service, which have no source of their own. */
 export function objectLabels(labels: Readonly<Record<string, string>> | undefined): LabelSet {
   return LabelSet.fromRecord(labels, 'k8s')

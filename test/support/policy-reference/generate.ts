@@ -141,7 +141,7 @@ function kubernetesPort(random: Random): PolicyObject {
   return random.choose<PolicyObject>(
     [4, () => ({...protocol, port: random.pick(ports)})],
     [
-      2,
+      3,
       () => ({
         ...protocol,
         port: random.pick([53, 80, 8000]),
@@ -191,7 +191,7 @@ function ciliumRule(random: Random, direction: 'ingress' | 'egress', deny: boole
     [3, () => ({[`${at}Entities`]: random.some(entities, random.chance(0.1) ? 0 : 1, 2)})],
     [direction === 'egress' ? 4 : 0, () => ({toServices: [serviceItem(random)]})],
     [!deny && direction === 'egress' ? 0.3 : 0, () => ({toFQDNs: [{matchName: 'example.com'}]})],
-    [2, () => ({})],
+    [4, () => ({})],
   )
   random.choose<void>(
     [3, () => {}],
@@ -234,7 +234,7 @@ function ciliumPort(random: Random): PolicyObject {
   return random.choose<PolicyObject>(
     [4, () => ({...protocol, port: String(random.pick(ports))})],
     [
-      2,
+      4,
       () => ({
         ...protocol,
         port: String(random.pick([53, 80, 1000, 8000])),

@@ -29,7 +29,7 @@ test('compiled rule sets say what the reference says', {timeout: 60_000 + verdic
 })
 
 test.for(policyMutants)('the reference notices when $name', {timeout: 120_000}, async (mutant) => {
-  const outcome = await runPolicyMutant(mutant, {seed: 1, verdicts: 60_000})
+  const outcome = await runPolicyMutant(mutant, {seed: 1, verdicts: 150_000})
 
   expect(outcome.found).toBe(true)
 })
