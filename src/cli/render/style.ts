@@ -1,4 +1,5 @@
-import {stripVTControlCharacters, styleText} from 'node:util'
+import {stripVTControlCharacters} from 'node:util'
+import {Chalk} from 'chalk'
 
 type Paint = (text: string) => string
 
@@ -16,14 +17,9 @@ const same: Paint = (text) => text
 
 export const plain: Style = {good: same, bad: same, warn: same, note: same, strong: same, faint: same}
 
-const colours: Style = {
-  good: (text) => styleText('green', text, {validateStream: false}),
-  bad: (text) => styleText('red', text, {validateStream: false}),
-  warn: (text) => styleText('yellow', text, {validateStream: false}),
-  note: (text) => styleText('cyan', text, {validateStream: false}),
-  strong: (text) => styleText('bold', text, {validateStream: false}),
-  faint: (text) => styleText('dim', text, {validateStream: false}),
-}
+/** Whether to colour is decided here, per stream, and not by what chalk finds out about standard output. */
+const {green, red, yellow, cyan, bold, dim} = new Chalk({level: 1})
+const colours: Style = {good: green, bad: red, warn: yellow, note: cyan, strong: bold, faint: dim}
 
 /** Colours for a stream: only on a terminal, never with NO_COLOR, always with FORCE_COLOR. */
 export function styleFor(stream: {readonly isTTY?: boolean}, env: NodeJS.ProcessEnv = process.env): Style {
