@@ -15,8 +15,6 @@ const eventWords = eventCodec.size >> 2
 const padding = 16
 const lossesMax = 1024
 
-export type LossSource = 'ring' | 'store'
-
 /** Events that the programs wrote and nobody could read. */
 export interface Loss {
   /** the event that was next when it was noticed */
