@@ -335,9 +335,10 @@ export class BpfNode {
     this.epoch.put(0, (this.epoch.get(0) ?? 0) + 1)
   }
 
-  fromPod(pod: PodName, packet: Packet | Uint8Array, context: SkbContext = {}): Outcome {
+  /** @param repeat times, on what the run before has left of the packet */
+  fromPod(pod: PodName, packet: Packet | Uint8Array, context: SkbContext = {}, repeat = 1): Outcome {
     const frame = packet instanceof Packet ? packet.mac(macs[pod].pod, macs[pod].node) : packet
-    return this.run('cil_from_container', frame, {...context, ifindex: devices[pod]})
+    return this.run('cil_from_container', frame, {...context, ifindex: devices[pod]}, {repeat})
   }
 
   /** From the node's stack. */
