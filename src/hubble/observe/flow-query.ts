@@ -71,13 +71,17 @@ export class FlowQuery {
   }
 
   #match(sequence: number): Flow | undefined {
-    const slot = this.#pump.store.slot(sequence)
+    const {store, time} = this.#pump
+    const slot = store.slot(sequence)
+    if (this.#since !== undefined || this.#until !== undefined) {
+      // the cheapest question first: no flow is made for it
+      const at = time.wall(store.times[slot]!, sequence)
+      if ((this.#since !== undefined && at < this.#since) || (this.#until !== undefined && at > this.#until))
+        return undefined
+    }
     let built: Flow | undefined
     const flow = () => (built ??= this.#builder.build(sequence))
-    if (!this.#filter.matches(slot, flow)) return undefined
-    if (this.#since !== undefined && flow().time! < this.#since) return undefined
-    if (this.#until !== undefined && flow().time! > this.#until) return undefined
-    return flow()
+    return this.#filter.matches(slot, flow) ? flow() : undefined
   }
 
   /** Where the answer begins: at the n-th wanted event from the end, or at the first. */
