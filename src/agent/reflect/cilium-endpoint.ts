@@ -1,8 +1,7 @@
 /** CiliumEndpoints → rows: which identity has which address where. */
 import {identity} from '../../model/identity.ts'
-import {Ip} from '../../model/ip.ts'
 import type {RemoteEndpointRow} from '../state/rows.ts'
-import {list, type Metadata} from './object.ts'
+import {ips, list, type Metadata} from './object.ts'
 
 export interface CiliumEndpointObject {
   readonly metadata?: Metadata
@@ -18,11 +17,8 @@ export interface CiliumEndpointObject {
 /** @returns undefined when it has no identity or address yet */
 export function remoteEndpointRow({metadata, status}: CiliumEndpointObject): RemoteEndpointRow | undefined {
   const number = status?.identity?.id
-  const ips = list(status?.networking?.addressing)
-    .flatMap(({ipv4, ipv6}) => [ipv4, ipv6])
-    .map((text) => Ip.parse(text ?? ''))
-    .filter((ip) => ip !== undefined)
-  if (number === undefined || !Number.isInteger(number) || number <= 0 || number > 0xffffff || ips.length === 0) {
+  const own = ips(list(status?.networking?.addressing).flatMap(({ipv4, ipv6}) => [ipv4, ipv6]))
+  if (number === undefined || !Number.isInteger(number) || number <= 0 || number > 0xffffff || own.length === 0) {
     return undefined
   }
   return {
@@ -30,7 +26,7 @@ export function remoteEndpointRow({metadata, status}: CiliumEndpointObject): Rem
     name: metadata?.name ?? '',
     uid: metadata?.uid ?? '',
     identity: identity(number),
-    ips,
-    nodeIp: Ip.parse(status?.networking?.node ?? ''),
+    ips: own,
+    nodeIp: ips([status?.networking?.node])[0],
   }
 }

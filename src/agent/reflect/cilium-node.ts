@@ -1,8 +1,6 @@
 /** CiliumNodes → rows: how other nodes describe themselves. */
-import {Cidr} from '../../model/cidr.ts'
-import {Ip} from '../../model/ip.ts'
 import type {NodeRow} from '../state/rows.ts'
-import {list, type Metadata, texts} from './object.ts'
+import {cidrs, ips, list, type Metadata, texts} from './object.ts'
 
 export interface CiliumNodeObject {
   readonly metadata?: Metadata
@@ -17,22 +15,19 @@ export interface CiliumNodeObject {
 /** @param localName the name of the node we run on */
 export function nodeRow({metadata, spec}: CiliumNodeObject, localName: string): NodeRow {
   const addresses = (type: string) =>
-    list(spec?.addresses)
-      .filter((address) => address.type === type)
-      .map((address) => Ip.parse(address.ip ?? ''))
-      .filter((ip) => ip !== undefined)
+    ips(
+      list(spec?.addresses)
+        .filter((one) => one.type === type)
+        .map((one) => one.ip),
+    )
   return {
     name: metadata?.name ?? '',
     local: metadata?.name === localName,
     internalIps: addresses('InternalIP'),
     externalIps: addresses('ExternalIP'),
     routerIps: addresses('CiliumInternalIP'),
-    healthIps: [spec?.health?.ipv4, spec?.health?.ipv6]
-      .map((text) => Ip.parse(text ?? ''))
-      .filter((ip) => ip !== undefined),
-    podCidrs: list(spec?.ipam?.podCIDRs)
-      .map((text) => Cidr.parse(text))
-      .filter((cidr) => cidr !== undefined),
+    healthIps: ips([spec?.health?.ipv4, spec?.health?.ipv6]),
+    podCidrs: cidrs(list(spec?.ipam?.podCIDRs)),
     bootId: spec?.bootid,
     labels: texts(metadata?.labels),
   }

@@ -1,8 +1,6 @@
 /** The Node of this node → a row. */
-import {Cidr} from '../../model/cidr.ts'
-import {Ip} from '../../model/ip.ts'
 import type {LocalNodeRow} from '../state/rows.ts'
-import {list, type Metadata, texts} from './object.ts'
+import {cidrs, ips, list, type Metadata, texts} from './object.ts'
 
 export interface NodeObject {
   readonly metadata?: Metadata
@@ -19,18 +17,19 @@ export interface NodeObject {
 
 export function localNodeRow({metadata, spec, status}: NodeObject): LocalNodeRow {
   const addresses = (type: string) =>
-    list(status?.addresses)
-      .filter((address) => address.type === type)
-      .map((address) => Ip.parse(address.address ?? ''))
-      .filter((ip) => ip !== undefined)
+    ips(
+      list(status?.addresses)
+        .filter((one) => one.type === type)
+        .map((one) => one.address),
+    )
   // podCIDRs repeats podCIDR; old API servers have only the latter
-  const cidrs = new Set([...list(spec?.podCIDRs), spec?.podCIDR ?? ''])
+  const ranges = new Set([...list(spec?.podCIDRs), spec?.podCIDR])
   return {
     name: metadata?.name ?? '',
     uid: metadata?.uid ?? '',
     internalIps: addresses('InternalIP'),
     externalIps: addresses('ExternalIP'),
-    podCidrs: [...cidrs].map((text) => Cidr.parse(text)).filter((cidr) => cidr !== undefined),
+    podCidrs: cidrs([...ranges]),
     labels: texts(metadata?.labels),
     taints: list(spec?.taints).map(({key, value, effect}) => ({key: key ?? '', value, effect: effect ?? ''})),
     runtime: status?.nodeInfo?.containerRuntimeVersion,

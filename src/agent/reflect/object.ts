@@ -1,4 +1,6 @@
 /** What reflectors read of every Kubernetes object. All of it may be missing: nothing that users write is trusted. */
+import {Cidr} from '../../model/cidr.ts'
+import {Ip} from '../../model/ip.ts'
 
 export interface Metadata {
   readonly name?: string
@@ -20,4 +22,18 @@ export function texts(record: Readonly<Record<string, unknown>> | null | undefin
 /** A list, whatever was there instead. */
 export function list<T>(value: readonly T[] | null | undefined): readonly T[] {
   return Array.isArray(value) ? (value as readonly T[]).filter((one) => one !== null && one !== undefined) : []
+}
+
+/** Those of the values that are addresses. */
+export function ips(values: readonly unknown[]): Ip[] {
+  return values
+    .map((value) => (typeof value === 'string' ? Ip.parse(value) : undefined))
+    .filter((ip) => ip !== undefined)
+}
+
+/** Those of the values that are prefixes. */
+export function cidrs(values: readonly unknown[]): Cidr[] {
+  return values
+    .map((value) => (typeof value === 'string' ? Cidr.parse(value) : undefined))
+    .filter((cidr) => cidr !== undefined)
 }
