@@ -117,7 +117,6 @@ export const plans: readonly Plan[] = [
 
 /** Devices by index. Pods' are ENDPOINT_IFINDEX_BASE + slot. */
 export const devices = {a: 4097, b: 4098, eth0: 10, host: 20, overlay: 30, unmanaged: 40} as const
-export type DeviceName = keyof typeof devices
 const deviceNames = new Map<number, string>(Object.entries(devices).map(([name, ifindex]) => [ifindex, name]))
 export type PodName = 'a' | 'b'
 

@@ -52,7 +52,8 @@ static double cpu(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return u.ru_utime.tv_sec + u.ru_stime.tv_sec +
+	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static socklen_t address(const char *text, const char *port, struct sockaddr_storage *to)
@@ -166,7 +167,8 @@ static int whole(int fd, int stream, size_t bytes)
 
 static int request_response(char **v)
 {
-	int stream = !strcmp(v[0], "tcp"), fd = connected(v[1], v[2], stream ? SOCK_STREAM : SOCK_DGRAM);
+	int stream = !strcmp(v[0], "tcp"),
+	    fd = connected(v[1], v[2], stream ? SOCK_STREAM : SOCK_DGRAM);
 	size_t bytes = atoi(v[3]);
 	double begin = now(), end = begin + atof(v[4]), used = cpu();
 	long count = 0, errors = 0;
@@ -224,7 +226,8 @@ static int count_datagrams(char **v)
 
 static int expect_error(char **v)
 {
-	int fd = connected(v[0], v[1], SOCK_DGRAM), on = 1, off = IP_PMTUDISC_PROBE, ttl = atoi(v[3]);
+	int fd = connected(v[0], v[1], SOCK_DGRAM), on = 1, off = IP_PMTUDISC_PROBE,
+	    ttl = atoi(v[3]);
 	struct msghdr message = {};
 	char control[512], name[INET6_ADDRSTRLEN] = "-";
 	struct sockaddr_storage to;
@@ -255,10 +258,13 @@ static int expect_error(char **v)
 		struct sockaddr *from = SO_EE_OFFENDER(e);
 
 		if (from->sa_family == AF_INET)
-			inet_ntop(AF_INET, &((struct sockaddr_in *)from)->sin_addr, name, sizeof(name));
+			inet_ntop(AF_INET, &((struct sockaddr_in *)from)->sin_addr, name,
+				  sizeof(name));
 		else if (from->sa_family == AF_INET6)
-			inet_ntop(AF_INET6, &((struct sockaddr_in6 *)from)->sin6_addr, name, sizeof(name));
-		printf("%s %d %d %s %u\n", strerror(e->ee_errno), e->ee_type, e->ee_code, name, e->ee_info);
+			inet_ntop(AF_INET6, &((struct sockaddr_in6 *)from)->sin6_addr, name,
+				  sizeof(name));
+		printf("%s %d %d %s %u\n", strerror(e->ee_errno), e->ee_type, e->ee_code, name,
+		       e->ee_info);
 		return 0;
 	}
 	return 1;
@@ -296,8 +302,9 @@ static int receive(char **v)
 		struct sockaddr_storage from;
 		socklen_t length = sizeof(from);
 		ssize_t got = recvfrom(fd, in, MOST, 0, (struct sockaddr *)&from, &length);
-		void *ip = from.ss_family == AF_INET ? (void *)&((struct sockaddr_in *)&from)->sin_addr :
-						       (void *)&((struct sockaddr_in6 *)&from)->sin6_addr;
+		void *ip = from.ss_family == AF_INET
+				   ? (void *)&((struct sockaddr_in *)&from)->sin_addr
+				   : (void *)&((struct sockaddr_in6 *)&from)->sin6_addr;
 
 		if (got < 0)
 			return 1;
@@ -311,7 +318,8 @@ int main(int n, char **v)
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (n >= 5 && !strcmp(v[1], "serve")) {
-		int stream = !strcmp(v[2], "tcp"), fd = bound(v[3], v[4], stream ? SOCK_STREAM : SOCK_DGRAM);
+		int stream = !strcmp(v[2], "tcp"),
+		    fd = bound(v[3], v[4], stream ? SOCK_STREAM : SOCK_DGRAM);
 
 		if (stream)
 			serve_tcp(fd);

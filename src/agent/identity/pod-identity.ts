@@ -1,7 +1,7 @@
 /** Which labels a pod is known by. Pure. */
 
 import type {LabelFilter} from '../../model/label-filter.ts'
-import {derivedKeys, LabelSet, podLabels} from '../../model/labels.ts'
+import {LabelSet, podLabels} from '../../model/labels.ts'
 import type {NamespaceRow, PodRow} from '../state/rows.ts'
 
 export interface PodLabels {
@@ -49,8 +49,3 @@ function isLabel(key: string, value: string): boolean {
 
 /** The labels of the node's health endpoint. */
 export const healthLabels = LabelSet.parse(['reserved:health'])
-
-/** The namespace that identity labels name, for events and listings. */
-export function namespaceOf(labels: LabelSet): string | undefined {
-  return labels.get('k8s', derivedKeys.namespace)
-}

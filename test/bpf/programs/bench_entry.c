@@ -9,8 +9,8 @@ struct again {
 	__u8 bytes[HEADER_BYTES];
 	struct addr remote; /* of tunnel metadata; zero: none */
 	__u32 id;
-	__u32 length;	 /* bytes to restore */
-	__u32 port_at;	 /* place of a port that grows with every run; 0: none */
+	__u32 length;  /* bytes to restore */
+	__u32 port_at; /* place of a port that grows with every run; 0: none */
 	__u32 port;
 	__u32 ingress_ifindex;
 	__u32 pad;

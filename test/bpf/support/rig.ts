@@ -16,7 +16,7 @@ import {NetlinkSocket} from '../../../src/kernel/netlink/socket.ts'
 import {createNetns, deleteNetns, inNetns} from '../../../src/kernel/netns.ts'
 import {Ip} from '../../../src/model/ip.ts'
 import {Mac} from '../../../src/model/mac.ts'
-import {Packet, parseEnd} from './packet.ts'
+import {Packet} from './packet.ts'
 
 export interface RigDevice {
   readonly name: string
@@ -170,9 +170,4 @@ export class Rig {
         : undefined,
     }
   }
-}
-
-/** The sixteen bytes that the datapath keeps of an address, from 'address' or 'address:port'. */
-export function addr(text: string): Uint8Array {
-  return parseEnd(text).ip.toMappedBytes()
 }
