@@ -20,8 +20,7 @@ export default async function bench(): Promise<BenchRow[]> {
   const bundled = existsSync(bundle)
   const node = await AgentNode.create({
     api,
-    number: 75,
-    podCidrs: ['10.75.0.0/22', 'fd00:10:75::/112'],
+    podPrefixLengths: [22, 112],
     ...(bundled ? {program: bundle} : {}),
   })
   try {

@@ -23,7 +23,7 @@ let node: AgentNode
 const processes: PodProcess[] = []
 
 async function makeNode(options: Partial<AgentNodeOptions> = {}): Promise<AgentNode> {
-  node = await AgentNode.create({api, number: 71, ...options})
+  node = await AgentNode.create({api, ...options})
   return node
 }
 
@@ -115,7 +115,7 @@ describe('pods of one node', () => {
     })
     await new Promise<void>((resolve) => outside.listen(9191, '::', resolve))
     try {
-      for (const url of ['http://192.168.71.1:9191/', 'http://[fd00:192:168:71::1]:9191/']) {
+      for (const url of [`http://${node.gateways[0]}:9191/`, `http://[${node.gateways[1]}]:9191/`]) {
         const {stdout} = await execa('nsenter', [`--net=${a.netns}`, 'curl', '-sf', '-m', '5', url])
         expect(stdout).toBe('ok')
       }
@@ -262,7 +262,7 @@ describe('a restart', () => {
 
 describe('when something is missing', () => {
   test('a used up pool makes the pod wait with an event, and it starts when an address is free', async () => {
-    await makeNode({podCidrs: ['10.71.0.0/29', 'fd00:10:71::/125']})
+    await makeNode({podPrefixLengths: [29, 125]})
     await node.start()
     for (let i = 0; i < 4; i++) await node.addPod(`p${i}`)
     node.createPod('late')
@@ -270,7 +270,7 @@ describe('when something is missing', () => {
     const refused = await node.cni('ADD', 'late')
 
     expect([refused.exitCode, refused.document.code]).toEqual([1, 11])
-    expect(refused.document.msg).toContain('no IPv4 address is free in 10.71.0.0/29')
+    expect(refused.document.msg).toContain(`no IPv4 address is free in ${node.podCidrs[0]}`)
     await eventually(() =>
       api.all<KubeObject & {reason?: string}>(resources.events).some(({reason}) => reason === 'IpamExhausted'),
     )

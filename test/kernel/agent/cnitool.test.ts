@@ -16,7 +16,7 @@ let tool: string
 beforeEach(async () => {
   tool = await cnitool()
   api = await new ApiServer().start()
-  node = await AgentNode.create({api, number: 79})
+  node = await AgentNode.create({api})
 })
 afterEach(async () => {
   await node?.destroy()
@@ -63,7 +63,10 @@ test.each([
   const result = JSON.parse(added.stdout)
   expect(result.cniVersion).toBe(version)
   expect(result.interfaces[1]).toMatchObject({name: 'eth0', sandbox: a})
-  expect(result.ips.map((ip: {address: string}) => ip.address)).toEqual(['10.79.0.3/32', 'fd00:10:79::3/128'])
+  expect(result.ips.map((ip: {address: string}) => ip.address)).toEqual([
+    `10.${node.number}.0.3/32`,
+    `fd00:10:${node.number}::3/128`,
+  ])
   if (version !== '0.3.1') expect(await run('check', a, 'a')).toMatchObject({exitCode: 0})
 
   expect((await run('del', a, 'a')).exitCode).toBe(0)

@@ -18,26 +18,31 @@ import {createNetns, deleteNetns, inNetns} from '../../../src/kernel/netns.ts'
 import {Cidr} from '../../../src/model/cidr.ts'
 import {Ip} from '../../../src/model/ip.ts'
 import {Mac} from '../../../src/model/mac.ts'
+import {type Claim, claimNumber} from '../../support/agent/claim.ts'
 import {PodProcess} from '../../support/agent/pod-process.ts'
 
 const families = {ipv4: true, ipv6: true}
-const names = ['ag-node', 'ag-a', 'ag-b']
+let claim: Claim
+let names: Record<'node' | 'a' | 'b', string>
 const sysctl = new Sysctl('/proc')
 const routerIps = [Ip.of('10.0.1.1'), Ip.of('fd00:1::1')]
 let node: string
 let socket: NetlinkSocket
 const processes: PodProcess[] = []
 
-beforeEach(() => {
-  for (const name of names) deleteNetns(name)
-  node = createNetns('ag-node')
+beforeEach(async () => {
+  claim = await claimNumber()
+  names = {node: `ag${claim.number}-node`, a: `ag${claim.number}-a`, b: `ag${claim.number}-b`}
+  for (const name of Object.values(names)) deleteNetns(name)
+  node = createNetns(names.node)
   socket = inNetns(node, () => new NetlinkSocket())
   socket.run(linkSet(findLink(socket, 'lo')!.ifindex, {up: true}))
 })
 afterEach(async () => {
   for (const one of processes.splice(0)) await one.end()
   socket.close()
-  for (const name of names) deleteNetns(name)
+  for (const name of Object.values(names)) deleteNetns(name)
+  claim.release()
 })
 
 function device(number: number): PodDevice {
@@ -80,7 +85,7 @@ function prepareNode(tunnelPort: number | undefined) {
 
 test('two pods talk over both families, and the gateway answers', async () => {
   prepareNode(undefined)
-  const [a, b] = [connectPod('ag-a', 1), connectPod('ag-b', 2)].map((path) => new PodProcess(path))
+  const [a, b] = [connectPod(names.a, 1), connectPod(names.b, 2)].map((path) => new PodProcess(path))
   processes.push(a!, b!)
   await b!.serve()
 
@@ -92,7 +97,7 @@ test('two pods talk over both families, and the gateway answers', async () => {
 
 test('the node end has the index of its slot, the pod end its final name and a permanent gateway', () => {
   prepareNode(undefined)
-  const path = connectPod('ag-a', 1)
+  const path = connectPod(names.a, 1)
 
   expect(findLink(socket, 'lxc000000000001')).toMatchObject({ifindex: 4097, up: true, running: true, mtu: 1500})
   inNetns(path, () => {
@@ -113,9 +118,9 @@ test('the node end has the index of its slot, the pod end its final name and a p
 
 test('an index or name that is taken is told, and an eth0 that is there is an error', () => {
   prepareNode(undefined)
-  const path = connectPod('ag-a', 1)
-  createNetns('ag-b')
-  const [a, b] = [openSync(path, 'r'), openSync('/run/netns/ag-b', 'r')]
+  const path = connectPod(names.a, 1)
+  createNetns(names.b)
+  const [a, b] = [openSync(path, 'r'), openSync(`/run/netns/${names.b}`, 'r')]
   try {
     expect(createPair(socket, b, device(1))).toBe(false)
     expect(createPair(socket, b, {...device(1), ifindex: 4099})).toBe(false)
@@ -129,7 +134,7 @@ test('an index or name that is taken is told, and an eth0 that is there is an er
 
 test('removing a pair takes its routes along, twice is fine', () => {
   prepareNode(undefined)
-  connectPod('ag-a', 1)
+  connectPod(names.a, 1)
 
   removePair(socket, 4097)
   removePair(socket, 4097)

@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 async function start(options: Partial<AgentNodeOptions> = {}): Promise<void> {
-  node = await AgentNode.create({api, number: 83, ...options})
+  node = await AgentNode.create({api, ...options})
   await node.start()
 }
 

@@ -35,7 +35,8 @@ function processIn(netns: string): PodProcess {
 describe.each(modes)('%s', (_, config) => {
   test('pods on different nodes talk over both families, and with both nodes', async () => {
     nodes = []
-    for (const number of [81, 82]) nodes.push(await AgentNode.create({api, number, config, shared: true}))
+    nodes.push(await AgentNode.create({api, config}))
+    nodes.push(await AgentNode.create({api, config, beside: nodes[0]!}))
     await Promise.all(nodes.map((node) => node.start()))
     const [one, two] = nodes as [AgentNode, AgentNode]
     const a = await one.addPod('a')

@@ -2,7 +2,7 @@
  * A node of its own for one agent process: a network namespace with an uplink, folders, a bpf file system, and the
  * real CNI shim. Kubernetes is the API server in memory of the test's own process, reached over the uplink.
  *
- *     test process ── agx-up 192.168.X.1 ◄──► eth0 192.168.X.11 ── agent, pods
+ *     test process ── agX-br 192.168.X.1 ◄──► eth0 192.168.X.11 ── agent, pods
  *       API server (loopback) ◄── relay
  */
 import {type ChildProcess, spawn} from 'node:child_process'
@@ -24,10 +24,11 @@ import {join} from 'node:path'
 import {execa} from 'execa'
 import {buildBpf} from '../../../scripts/build-bpf.ts'
 import {buildCniShim} from '../../../scripts/build-cni.ts'
+import {removePair} from '../../../src/agent/endpoint/pod-device.ts'
 import {type Namespace, type Node, type Pod, resources} from '../../../src/k8s/resources.ts'
 import {mountFileSystem, unmountFileSystem} from '../../../src/kernel/libc.ts'
 import {addressReplace} from '../../../src/kernel/netlink/address.ts'
-import {findLink, type Link, linkAdd, linkDelete, linkSet, listLinks} from '../../../src/kernel/netlink/link.ts'
+import {findLink, type Link, linkAdd, linkSet, listLinks} from '../../../src/kernel/netlink/link.ts'
 import {routeReplace} from '../../../src/kernel/netlink/route.ts'
 import {NetlinkSocket} from '../../../src/kernel/netlink/socket.ts'
 import {createNetns, deleteNetns, inNetns, openNetns} from '../../../src/kernel/netns.ts'
@@ -35,24 +36,22 @@ import {Cidr} from '../../../src/model/cidr.ts'
 import {Ip} from '../../../src/model/ip.ts'
 import type {ApiServer} from '../api/api-server.ts'
 import {eventually} from '../eventually.ts'
+import {type Claim, claimNumber} from './claim.ts'
 
 const root = new URL('../../..', import.meta.url).pathname
 
 export interface AgentNodeOptions {
   readonly api: ApiServer
-  /** distinguishes nodes of one test: third byte of the uplink and pod range */
-  readonly number: number
   readonly config?: Readonly<Record<string, string>>
-  readonly podCidrs?: readonly string[]
-  /** several nodes on one link, 192.168.70.0/24, instead of one each */
-  readonly shared?: boolean
+  /** of the ranges for pods, IPv4 first */
+  readonly podPrefixLengths?: readonly [number, number]
+  /** on the link of this node, too, instead of one of its own */
+  readonly beside?: AgentNode
   /** for node itself, such as --cpu-prof */
   readonly nodeFlags?: readonly string[]
   /** the agent's program; the sources unless given */
   readonly program?: string
 }
-
-const bridge = 'ag-br'
 
 export interface CniReply {
   readonly exitCode: number | undefined
@@ -61,6 +60,8 @@ export interface CniReply {
 }
 
 export class AgentNode {
+  /** tells it from all nodes of all tests that run: third byte of the uplink, second of the pod range */
+  readonly number: number
   readonly name: string
   readonly netns: string
   readonly folder: string
@@ -70,6 +71,9 @@ export class AgentNode {
   readonly podCidrs: readonly string[]
   readonly socket: NetlinkSocket
   private readonly options: AgentNodeOptions
+  private readonly claim: Claim
+  /** number of the first node on the link */
+  private readonly link: number
   private readonly pods = new Map<string, {readonly netns: string; readonly container: string; readonly uid: string}>()
   private readonly relaySockets = new Set<Socket>()
   private relay: Server | undefined
@@ -81,27 +85,27 @@ export class AgentNode {
     return join('/sys/fs/cgroup/unified', this.name)
   }
 
-  private constructor(options: AgentNodeOptions) {
-    const {number} = options
+  private constructor(options: AgentNodeOptions, claim: Claim) {
+    const {number} = claim
     this.options = options
+    this.claim = claim
+    this.number = number
     this.name = `ag-node${number}`
     this.uplink = `ag${number}-up`
-    this.gateways = options.shared
-      ? ['192.168.70.1', 'fd00:192:168:70::1']
-      : [`192.168.${number}.1`, `fd00:192:168:${number}::1`]
-    this.addresses = options.shared
-      ? [`192.168.70.${number}`, `fd00:192:168:70::${number}`]
-      : [`192.168.${number}.11`, `fd00:192:168:${number}::11`]
-    this.podCidrs = options.podCidrs ?? [`10.${number}.0.0/24`, `fd00:10:${number}::/112`]
+    this.link = options.beside?.link ?? number
+    const last = options.beside === undefined ? 11 : 12
+    this.gateways = [`192.168.${this.link}.1`, `fd00:192:168:${this.link}::1`]
+    this.addresses = [`192.168.${this.link}.${last}`, `fd00:192:168:${this.link}::${last}`]
+    const [length4, length6] = options.podPrefixLengths ?? [24, 112]
+    this.podCidrs = [`10.${number}.0.0/${length4}`, `fd00:10:${number}::/${length6}`]
     this.folder = join(tmpdir(), `${this.name}-${randomBytes(4).toString('hex')}`)
-    deleteNetns(this.name)
-    removeLink(this.uplink)
+    this.clear()
     this.netns = createNetns(this.name)
     this.socket = inNetns(this.netns, () => new NetlinkSocket())
   }
 
   static async create(options: AgentNodeOptions): Promise<AgentNode> {
-    const node = new AgentNode(options)
+    const node = new AgentNode(options, await claimNumber())
     for (const folder of ['run', 'lib', 'bpf', 'cni', 'config']) mkdirSync(join(node.folder, folder), {recursive: true})
     mountFileSystem('bpf', join(node.folder, 'bpf'), 'bpf')
     await buildBpf({from: join(root, 'bpf'), to: join(root, 'dist/bpf')})
@@ -119,8 +123,9 @@ export class AgentNode {
     rmSync(join(this.folder, 'cni', '05-cilium.conflist'), {force: true})
     this.log = ''
     const child = spawn(
-      'nsenter',
+      'setpriv',
       [
+        ...['--pdeathsig', 'KILL', 'nsenter'], // a test that is killed leaves no agent
         `--net=${this.netns}`,
         process.execPath,
         ...(this.options.nodeFlags ?? []),
@@ -309,13 +314,38 @@ export class AgentNode {
     unmountFileSystem(join(this.folder, 'bpf'))
     deleteNetns(this.name)
     removeLink(this.uplink)
-    if (this.options.shared) removeLink(bridge)
+    if (this.options.beside === undefined) removeLink(this.bridge)
     rmdirSync(this.cgroup)
     rmSync(this.folder, {recursive: true, force: true})
+    this.claim.release()
+  }
+
+  /** Removes what a test that was killed has left of a node with this number. */
+  private clear(): void {
+    for (const name of readdirSync('/run/netns')) {
+      if (name === this.name || name.startsWith(`${this.name}-`) || name === `cilium-health-${this.name}`)
+        deleteNetns(name)
+    }
+    removeLink(this.uplink)
+    if (this.options.beside === undefined) removeLink(this.bridge)
+    for (const name of readdirSync(tmpdir())) {
+      if (!name.startsWith(`${this.name}-`)) continue
+      try {
+        unmountFileSystem(join(tmpdir(), name, 'bpf'))
+      } catch {
+        // was not mounted any more
+      }
+      rmSync(join(tmpdir(), name), {recursive: true, force: true})
+    }
+  }
+
+  /** Nodes on one link are ports of it. */
+  private get bridge(): string {
+    return `ag${this.link}-br`
   }
 
   private get relayPort(): number {
-    return 26_000 + this.options.number
+    return 26_000 + this.number
   }
 
   private makeNetns(name: string): string {
@@ -332,13 +362,10 @@ export class AgentNode {
     const netns = openNetns({name: this.name})
     outside.run(linkAdd({name: this.uplink, kind: 'veth', peer: {name: 'eth0', netns}}))
     closeSync(netns)
-    let up = findLink(outside, this.uplink)!
-    if (this.options.shared) {
-      if (findLink(outside, bridge) === undefined) outside.run(linkAdd({name: bridge, kind: 'bridge'}))
-      const master = findLink(outside, bridge)!
-      outside.runAll([linkSet(up.ifindex, {master: master.ifindex}), linkSet(up.ifindex, {up: true})])
-      up = master
-    }
+    const port = findLink(outside, this.uplink)!
+    if (this.options.beside === undefined) outside.run(linkAdd({name: this.bridge, kind: 'bridge'}))
+    const up = findLink(outside, this.bridge)!
+    outside.runAll([linkSet(port.ifindex, {master: up.ifindex}), linkSet(port.ifindex, {up: true})])
     const [gateway4, gateway6] = this.gateways.map(Ip.of)
     outside.runAll([
       addressReplace({ifindex: up.ifindex, ip: gateway4!, prefixLength: 24}),
@@ -427,5 +454,6 @@ export class AgentNode {
 function removeLink(name: string): void {
   using socket = new NetlinkSocket()
   const link = findLink(socket, name)
-  if (link !== undefined) socket.run(linkDelete(link.ifindex))
+  // with the namespace of its peer it goes by itself, in the kernel's own time
+  if (link !== undefined) removePair(socket, link.ifindex)
 }
