@@ -119,8 +119,8 @@ function servicesBefore(root: string): ServiceTables | undefined {
   }
 }
 
-/** Beside the bundle in the image; built into dist/bpf in a checkout. */
+/** In the image beside the bundle; in a checkout dist/bpf, beside dist/bundle and above the sources. */
 function objectsFolder(): string {
-  const places = ['/usr/lib/cilium/bpf', new URL('../../../dist/bpf', import.meta.url).pathname]
+  const places = ['./bpf', '../bpf', '../../../dist/bpf'].map((path) => new URL(path, import.meta.url).pathname)
   return places.find((place) => existsSync(join(place, 'pod.o'))) ?? places[0]!
 }
