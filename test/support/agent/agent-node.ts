@@ -312,6 +312,7 @@ export class AgentNode {
     this.socket.close()
     rmSync(join(this.folder, 'bpf', 'cilium'), {recursive: true, force: true})
     unmountFileSystem(join(this.folder, 'bpf'))
+    deleteNetns(`cilium-health-${this.name}`)
     deleteNetns(this.name)
     removeLink(this.uplink)
     if (this.options.beside === undefined) removeLink(this.bridge)
