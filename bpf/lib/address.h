@@ -8,7 +8,10 @@
 
 static __always_inline const struct address *address_exact(const struct addr *addr)
 {
-	return bpf_map_lookup_elem(&cilium_ipcache, addr);
+	/* verifier: a key may not lie in memory that a function got as an argument → copy (before kernel 6.2) */
+	struct addr key = *addr;
+
+	return bpf_map_lookup_elem(&cilium_ipcache, &key);
 }
 
 static __always_inline const struct address *address_find(const struct addr *addr)

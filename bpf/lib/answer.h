@@ -35,10 +35,14 @@ static __always_inline int answer_quote(struct __sk_buff *ctx, struct pkt *p, st
 	quote &= ~3u;
 	if (ctx_read(ctx, len) != ETH_HLEN + quote && bpf_skb_change_tail(ctx, ETH_HLEN + quote, 0))
 		return -DROP_ERROR_WRITING_TO_PACKET;
-	/* verifier: it has to see the bounds once more after the call → check them here */
+	/* verifier: it forgets the lower of two bounds that the compiler checks at once → one of them by construction
+	 * (before kernel 6.8) */
+	quote -= sizeof(struct iphdr);
 	opaque(quote);
-	if (quote < 20 || quote > most)
+	if (quote > most - sizeof(struct iphdr))
 		return -DROP_INVALID_PACKET;
+	quote += sizeof(struct iphdr);
+	opaque(quote);
 	if (bpf_skb_load_bytes(ctx, ETH_HLEN, s->quote, quote) ||
 	    bpf_skb_adjust_room(ctx, header, BPF_ADJ_ROOM_MAC, 0))
 		return -DROP_ERROR_WRITING_TO_PACKET;

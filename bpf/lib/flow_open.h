@@ -28,19 +28,24 @@ static __always_inline bool flow_same_way(const struct flow *a, const struct flo
 	       addr_equal(&a->to_src, &b->to_src) && addr_equal(&a->to_dst, &b->to_dst);
 }
 
-/* Writes an entry under a key that must be free or dead. Returns 0, FLOW_TAKEN or a negative reason.
+/* Writes one of the scratch's two entries under its key, which must be free or dead. Returns 0, FLOW_TAKEN or a
+ * negative reason.
  * @param eager take the key also from a connection that is closing */
-__separate int flow_claim(const struct flow_key *key, const struct flow *flow, __u64 now,
-			  bool eager)
+__separate int flow_claim(bool reverse, __u64 now, bool eager)
 {
+	struct scratch *s = scratch();
+	const struct flow_key *key;
+	const struct flow *flow;
 	__u32 i, index, answered;
 	struct flow *old;
 	__u64 seen;
 	void *map;
 	long ret;
 
-	if (!key || !flow)
+	if (!s)
 		return -DROP_INVALID_TC_BUFFER;
+	key = reverse ? &s->reverse_key : &s->forward_key;
+	flow = reverse ? &s->reverse : &s->forward;
 	index = flow_shard_index(key);
 	map = bpf_map_lookup_elem(&cilium_flows, &index);
 	if (!map)
@@ -103,7 +108,7 @@ static long port_try(__u32 i, struct port_search *search)
 		port = bpf_htons(search->first + (search->random + i) % search->range);
 	s->forward.to_sport = port;
 	s->reverse_key.dport = port;
-	search->result = flow_claim(&s->reverse_key, &s->reverse, search->now, i >= NAT_TRIES / 2);
+	search->result = flow_claim(true, search->now, i >= NAT_TRIES / 2);
 	if (search->result != FLOW_TAKEN)
 		return 1;
 	return search->only != 0;
@@ -286,7 +291,7 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		if (reverse)
 			reverse->flags |= FLOW_SNAT;
 	}
-	ret = flow_claim(&s->forward_key, &s->forward, p->now, true);
+	ret = flow_claim(false, p->now, true);
 	p->key.zone = s->forward_key.zone;
 	if (ret) {
 		/* another CPU was faster: its pair serves, ours goes */

@@ -78,8 +78,8 @@ __separate int defrag_send(struct __sk_buff *ctx, struct pkt *p)
 __separate int fragment_meet(struct __sk_buff *ctx, struct pkt *p)
 {
 	struct fragment_key key = {};
-	struct fragment note = {}, *known;
-	bool egress;
+	struct fragment note = {}, known = {}, *found;
+	bool egress, is_known = false;
 
 	if (!p)
 		return -DROP_INVALID_TC_BUFFER;
@@ -93,21 +93,27 @@ __separate int fragment_meet(struct __sk_buff *ctx, struct pkt *p)
 	note.proto = p->key.proto;
 	note.seen = pkt_seconds(p);
 
-	known = bpf_map_lookup_elem(&cilium_frags, &key);
-	if (known && pkt_seconds(p) - known->seen > cfg.fragment_s)
-		known = NULL;
-	if (known && (known->flags & FRAGMENT_STACK)) {
+	/* verifier: it forgets what NULL was told of when two conditions meet in one → copy at once (before kernel 6.4) */
+	found = bpf_map_lookup_elem(&cilium_frags, &key);
+	if (found && pkt_seconds(p) - found->seen <= cfg.fragment_s) {
+		known.flags = found->flags;
+		known.sport = found->sport;
+		known.dport = found->dport;
+		known.proto = found->proto;
+		is_known = true;
+	}
+	if (is_known && (known.flags & FRAGMENT_STACK)) {
 		/* out of the stack it comes in order: what it was told on the way in is done */
 		if (!egress)
-			return known->flags & FRAGMENT_DEFRAG ? defrag_send(ctx, p)
-							      : FRAGMENT_TO_STACK;
-		known = NULL;
+			return known.flags & FRAGMENT_DEFRAG ? defrag_send(ctx, p)
+							     : FRAGMENT_TO_STACK;
+		is_known = false;
 	}
 	if (p->flags & PKT_LATER_FRAGMENT) {
-		if (known) {
-			p->key.sport = known->sport;
-			p->key.dport = known->dport;
-			p->key.proto = known->proto;
+		if (is_known) {
+			p->key.sport = known.sport;
+			p->key.dport = known.dport;
+			p->key.proto = known.proto;
 			return 0;
 		}
 		if (!cfg.defrag || egress) {

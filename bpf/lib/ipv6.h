@@ -64,6 +64,9 @@ __separate int ipv6_walk(struct __sk_buff *ctx, struct ipv6_chain *c)
 
 	if (!c)
 		return -DROP_INVALID_TC_BUFFER;
+		/* verifier: it refuses a loop whose end falls through to its beginning, as the compiler lays this one out → none
+	 * (before kernel 6.7) */
+#pragma unroll
 	for (i = 0; i < IP6_EXTENSIONS_MAX; i++) {
 		if (!ipv6_is_extension(c->proto))
 			return 0;
