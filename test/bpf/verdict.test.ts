@@ -125,6 +125,12 @@ describe.each(plans)('IPv$family', ({family, a, b, remote, router, outside, end}
     expect(node.fromPod('a', udp(end(a, 4000), end(b, 53)))).toMatchObject({action: 'peer', to: 'a'})
   })
 
+  test('no mark opens a closed pod', () => {
+    node.pod('a', {ingressSet: SET_CLOSED})
+    for (let mark = 0; mark < 0x1000; mark += 0x100)
+      expect(node.toPod('a', tcp(end(remote, 4000), end(a, 80)).syn(), {mark})).toMatchObject(denied)
+  })
+
   test('an audited endpoint tells, and lets pass', () => {
     node.pod('b', {ingressSet: SET_FIRST + 1, flags: endpointFlags.ENDPOINT_AUDIT})
 
