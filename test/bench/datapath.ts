@@ -2,7 +2,6 @@
  * What a packet costs in each program, by path and family: BPF_PROG_TEST_RUN on the same packet again and again, over
  * an empty program with the same preparation. All paths take turns.
  */
-import {readFileSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {mapTypes} from '../../src/kernel/bpf/map-types.ts'
 import {loadObject} from '../../src/kernel/bpf/object.ts'
@@ -182,9 +181,4 @@ function encode({packet, tunnel, portAt}: Path): Uint8Array {
   view.setUint32(152, portAt ?? 0, true)
   view.setUint32(156, 33000, true)
   return value
-}
-
-/** Which machine the figures are of. */
-export function machine(): string {
-  return /model name\s*: (.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? process.arch
 }
