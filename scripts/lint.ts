@@ -9,6 +9,7 @@ const checks: readonly (readonly [title: string, command: string, ...args: strin
   ['format (C)', 'node', 'scripts/format-c.ts'],
   ['import rules', 'depcruise', 'src', '--config'],
   ['unused code', 'knip'],
+  ['lockfile', 'node', 'scripts/lockfile.ts'],
   ...(existsSync('scripts/lint-chart.ts') ? ([['chart', 'node', 'scripts/lint-chart.ts']] as const) : []),
 ]
 
