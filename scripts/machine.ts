@@ -42,6 +42,7 @@ const programs = {
   mmdebstrap: 'mmdebstrap',
   iperf3: 'iperf3',
   jq: 'jq',
+  chromium: 'chromium',
 } as const
 
 /** Headers and libraries, by a file that shows they are there. */
