@@ -4,6 +4,7 @@ import type {HealthStatusResponse, StatusResponse} from '../api/models.ts'
 import {CiliumError} from '../runtime/errors.ts'
 import {apiServer} from './api/http.ts'
 import {closeServer, listenOnPort, listenOnSocket} from './api/listen.ts'
+import type {RunnerState} from './api/sources.ts'
 import type {AgentContext} from './context.ts'
 import {HealthEndpoint, type HealthEndpointOptions} from './health/health-endpoint.ts'
 import {healthApiRoutes, healthStatus} from './health/health-routes.ts'
@@ -68,6 +69,11 @@ export class ClusterHealth {
   /** undefined before the first cycle has ended. */
   get status(): HealthStatusResponse | undefined {
     return this.prober.lastCycleAt === undefined ? undefined : healthStatus(this.about())
+  }
+
+  /** As a controller; the name is the one by which existing tools see that health is probed. */
+  get state(): RunnerState {
+    return {name: 'cilium-health-ep', ...this.prober.self}
   }
 
   private about() {

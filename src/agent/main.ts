@@ -521,7 +521,11 @@ export class Agent {
       network: () => this.network,
       reflectors: () => this.reflectors?.health() ?? new Map(),
       kubernetes: () => this.kubernetes?.state ?? {version: undefined, error: 'not asked yet', since: this.startedAt},
-      runners: () => this.observed.map(({state}) => state),
+      runners: () => [
+        ...this.observed.map(({state}) => state),
+        ...(this.config.value['enable-health-checking'] ? [this.health.state] : []),
+      ],
+      metrics: () => this.context.registry.samples(),
       cniConfig: () => this.cni?.conflistState,
       datapath: () => {
         const {datapath} = this

@@ -11,6 +11,9 @@ export function identity(number: number): Identity {
   return number as Identity
 }
 
+/** Annotation of a CiliumIdentity: since when the operator finds no user of it. Whoever takes it into use removes it. */
+export const heartbeatAnnotation = 'io.cilium.heartbeat'
+
 /** The built-in identities. Numbers and names are Cilium's. */
 export const reservedIdentities = {
   unknown: 0,

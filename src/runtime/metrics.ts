@@ -14,6 +14,13 @@ export interface MetricOptions {
   readonly maxSeries?: number
 }
 
+/** One value as it is now. */
+export interface Sample {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
 /** Prometheus' default buckets, seconds. */
 export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -159,11 +166,28 @@ export class MetricRegistry {
 
   /** The text that `/metrics` answers, metrics sorted by name. @throws the first error of a collector, after all ran */
   async expose(): Promise<string> {
+    await this.collect()
+    return this.render()
+  }
+
+  /** The same as values. A histogram is its `_bucket`, `_sum` and `_count`, as in the text. @throws as `expose` */
+  async samples(): Promise<Sample[]> {
+    await this.collect()
+    return this.names.flatMap((name) => {
+      const metric = this.metrics.get(name)!
+      if (this.disabled.has(name)) return []
+      return [...metric.series.values()].flatMap(({labels, value}) =>
+        value instanceof HistogramValue
+          ? histogramSamples(metric, labels, value)
+          : [{name, labels: labelRecord(metric.labelNames, labels), value: value.value}],
+      )
+    })
+  }
+
+  private async collect(): Promise<void> {
     const results = await Promise.allSettled(this.collectors.map(async (collect) => collect()))
-    const text = this.render()
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
-    return text
   }
 
   /** The text without running the collectors. */
@@ -199,19 +223,30 @@ function renderHistogram(
   labels: readonly string[],
   value: HistogramValue,
 ): void {
-  const {buckets} = metric as unknown as Histogram
-  const names = [...metric.labelNames, 'le']
-  let total = 0
-  for (const [i, bound] of buckets.entries()) {
-    total += value.counts[i]!
-    lines.push(`${metric.name}_bucket${labelText(names, [...labels, number(bound)])} ${total}`)
+  for (const sample of histogramSamples(metric, labels, value)) {
+    lines.push(
+      `${sample.name}${labelText(Object.keys(sample.labels), Object.values(sample.labels))} ${number(sample.value)}`,
+    )
   }
-  total += value.counts[buckets.length]!
-  lines.push(
-    `${metric.name}_bucket${labelText(names, [...labels, '+Inf'])} ${total}`,
-    `${metric.name}_sum${labelText(metric.labelNames, labels)} ${number(value.sum)}`,
-    `${metric.name}_count${labelText(metric.labelNames, labels)} ${total}`,
-  )
+}
+
+function histogramSamples(metric: Metric<unknown>, labels: readonly string[], value: HistogramValue): Sample[] {
+  const {buckets} = metric as unknown as Histogram
+  const own = labelRecord(metric.labelNames, labels)
+  let total = 0
+  const counts = [...buckets, Number.POSITIVE_INFINITY].map((bound, i): Sample => {
+    total += value.counts[i]!
+    return {name: `${metric.name}_bucket`, labels: {...own, le: number(bound)}, value: total}
+  })
+  return [
+    ...counts,
+    {name: `${metric.name}_sum`, labels: own, value: value.sum},
+    {name: `${metric.name}_count`, labels: own, value: total},
+  ]
+}
+
+function labelRecord(names: readonly string[], values: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']))
 }
 
 function labelText(names: readonly string[], values: readonly string[]): string {

@@ -31,6 +31,7 @@ export function agentRoutes(sources: ApiSources): ApiRoutes {
     'GET /v1/config': () => ok(configuration(sources)),
     'PATCH /v1/config': (request) => changeConfiguration(sources, request),
     'GET /v1/cluster/nodes': () => ok(clusterNodes(sources)),
+    'GET /v1/metrics': async () => ok(await sources.metrics()),
     'GET /v1/node/ids': () => ok([]),
     'GET /v1/debuginfo': () => ok(debugInfo(sources)),
     'GET /v1/cgroup-dump-metadata': () => ok({'pod-metadatas': []}),

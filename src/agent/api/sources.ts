@@ -1,6 +1,7 @@
 /** What the local API shows, in the agent's words. The agent implements it; parts that are not there yet are undefined. */
 import type {HealthStatusResponse} from '../../api/models.ts'
 import type {ReflectorHealth} from '../../k8s/reflector.ts'
+import type {Sample} from '../../runtime/metrics.ts'
 import type {AgentConfig} from '../config.ts'
 import type {PodNetwork} from '../endpoint/connections.ts'
 import type {NodePools} from '../ipam/node-pools.ts'
@@ -59,6 +60,8 @@ export interface ApiSources {
   waitingFor(): string
   /** what of the services is in the datapath; undefined before it is loaded */
   services(): {stateOf(row: FrontendRow): FrontendState | undefined} | undefined
+  /** every metric with its value now */
+  metrics(): Promise<readonly Sample[]>
   /** ends an endpoint */
   disconnect(row: EndpointRow): Promise<void>
 }

@@ -38,6 +38,15 @@ export class Prober {
   private loop: Promise<void> | undefined
   /** wall clock, ms: start of the last cycle that has ended */
   lastCycleAt: number | undefined
+  /** how the cycles went for this node itself: it and its health endpoint answer its own probes */
+  readonly self = {
+    failing: 0,
+    failures: 0,
+    successes: 0,
+    lastError: undefined as string | undefined,
+    lastErrorAt: undefined as number | undefined,
+    lastSuccessAt: undefined as number | undefined,
+  }
 
   constructor(options: ProberOptions) {
     this.options = options
@@ -96,6 +105,23 @@ export class Prober {
     }
     this.lastCycleAt = began
     this.count()
+    this.judgeSelf()
+  }
+
+  private judgeSelf(): void {
+    const {tables, clock} = this.options
+    const local = [...tables.nodes.values()].find((node) => node.local)?.name
+    const failed = [...tables.probes.values()].find((row) => row.node === local && row.failure !== '')
+    if (failed === undefined) {
+      this.self.failing = 0
+      this.self.successes++
+      this.self.lastSuccessAt = clock.now()
+    } else {
+      this.self.failing++
+      this.self.failures++
+      this.self.lastError = `${failed.kind} ${failed.ip} (${failed.protocol}): ${failed.failure}`
+      this.self.lastErrorAt = clock.now()
+    }
   }
 
   private targetsOf(node: NodeRow): Target[] {

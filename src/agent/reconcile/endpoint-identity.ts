@@ -27,6 +27,8 @@ export interface SharedIdentities {
   create(row: IdentityRow): Promise<boolean>
   /** undefined when there is none of this number */
   find(id: Identity): Promise<IdentityRow | undefined>
+  /** takes the operator's mark away, which it puts on identities that nobody uses before it removes them */
+  unmark(id: Identity): Promise<void>
 }
 
 export interface EndpointIdentityOptions {
@@ -52,6 +54,8 @@ export class EndpointIdentity {
   private readonly running = new Map<string, {again: boolean}>()
   private readonly retries = new Map<string, {count: number; timer: Timer}>()
   private readonly allocating = new Map<string, Promise<Identity>>()
+  /** marked identities in use here, until their mark is gone */
+  private readonly unmarking = new Map<Identity, {count: number; timer?: Timer}>()
 
   constructor(options: EndpointIdentityOptions) {
     this.options = options
@@ -66,6 +70,7 @@ export class EndpointIdentity {
           // what this class itself notes on a row is no reason to look again
           for (const {key, row, old} of changes) {
             if (row?.generation !== old?.generation || row?.identity !== old?.identity) this.look(key)
+            if (row?.identity !== undefined && row.identity !== old?.identity) this.keep(row.identity)
           }
         },
         {initial: true},
@@ -78,6 +83,7 @@ export class EndpointIdentity {
         for (const row of endpoints.values()) if (names.has(row.namespace)) this.look(String(row.id))
       }),
       identities.subscribe((changes) => {
+        for (const {row} of changes) if (row?.marked) this.keep(row.id)
         const gone = new Set(changes.filter(({row}) => row === undefined).map(({key}) => Number(key)))
         if (gone.size === 0) return
         for (const row of endpoints.values()) {
@@ -97,6 +103,7 @@ export class EndpointIdentity {
     this.stopping.abort()
     for (const end of this.ends) end()
     for (const {timer} of this.retries.values()) timer.cancel()
+    for (const {timer} of this.unmarking.values()) timer?.cancel()
   }
 
   private look(key: string): void {
@@ -140,6 +147,30 @@ export class EndpointIdentity {
     endpoints.upsert(inState(row, row.state, this.options.clock.now(), text, {ok: false}))
     const timer = this.options.clock.after(backoffMs(retry, count), () => this.look(key))
     this.retries.set(key, {count, timer})
+  }
+
+  /** An identity that an endpoint has loses its mark, so that it is not removed under it; until that has worked. */
+  private keep(id: Identity): void {
+    const {tables, shared, clock} = this.options
+    const isInUse = () => [...tables.endpoints.values()].some(({identity}) => identity === id)
+    if (this.unmarking.has(id) || tables.identities.get(String(id))?.marked !== true || !isInUse()) return
+    const state: {count: number; timer?: Timer} = {count: 0}
+    this.unmarking.set(id, state)
+    const attempt = (): void => {
+      shared.unmark(id).then(
+        () => this.unmarking.delete(id),
+        (thrown: unknown) => {
+          if (this.stopping.signal.aborted) return
+          this.log.warn(
+            'an identity in use is still marked',
+            {identity: id, error: CiliumError.from(thrown)},
+            {per: id},
+          )
+          state.timer = clock.after(backoffMs(retry, ++state.count), attempt)
+        },
+      )
+    }
+    attempt()
   }
 
   /**

@@ -3,6 +3,7 @@ import type {KubeClient} from '../../k8s/client.ts'
 import {k8sErrors} from '../../k8s/errors.ts'
 import {objects} from '../../k8s/objects.ts'
 import {type CiliumIdentity, resources} from '../../k8s/resources.ts'
+import {heartbeatAnnotation} from '../../model/identity.ts'
 import {hasCode} from '../../runtime/errors.ts'
 import {identityObjectLabels} from '../identity/pod-identity.ts'
 import {identityRow} from '../reflect/cilium-identity.ts'
@@ -26,6 +27,15 @@ export function sharedIdentities(client: KubeClient): SharedIdentities {
     async find(id) {
       const found = await identities.find({name: String(id)})
       return found === undefined ? undefined : identityRow(found)
+    },
+    async unmark(id) {
+      try {
+        // the operator's removal names the version it has read: from here on it fails
+        await identities.mergePatch({name: String(id)}, {metadata: {annotations: {[heartbeatAnnotation]: null}}})
+      } catch (thrown) {
+        // gone already: the watch says so, and the identity is made again
+        if (!hasCode(thrown, k8sErrors.K8S_NOT_FOUND)) throw thrown
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 /** CiliumIdentities → rows. */
-import {identity} from '../../model/identity.ts'
+import {heartbeatAnnotation, identity} from '../../model/identity.ts'
 import {LabelSet} from '../../model/labels.ts'
 import type {IdentityRow} from '../state/rows.ts'
 import {type Metadata, texts} from './object.ts'
@@ -14,5 +14,7 @@ export function identityRow(object: CiliumIdentityObject): IdentityRow | undefin
   const name = object.metadata?.name ?? ''
   const number = /^[1-9]\d{0,7}$/.test(name) ? Number(name) : 0
   if (number < 256 || number > 0xffffff) return undefined
-  return {id: identity(number), labels: LabelSet.fromSecurityLabels(texts(object['security-labels']))}
+  const marked = object.metadata?.annotations?.[heartbeatAnnotation] !== undefined
+  const labels = LabelSet.fromSecurityLabels(texts(object['security-labels']))
+  return {id: identity(number), labels, ...(marked ? {marked} : {})}
 }

@@ -39,6 +39,8 @@ export interface NamespaceRow {
 export interface IdentityRow {
   readonly id: Identity
   readonly labels: LabelSet
+  /** the operator found no user of it and will remove it */
+  readonly marked?: true
 }
 
 /** What is known of a node of the cluster: from its CiliumNode; our own also from the Node. */

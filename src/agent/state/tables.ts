@@ -54,7 +54,7 @@ export function createTables(): Tables {
       name: 'identities',
       key: (identity) => String(identity.id),
       indexes: {labels: (identity) => [identity.labels.canonical]},
-      equal: (a, b) => a.id === b.id && a.labels.equals(b.labels),
+      equal: (a, b) => a.id === b.id && a.marked === b.marked && a.labels.equals(b.labels),
       sources: ['ciliumidentities'],
     }),
     nodes: new Table<NodeRow>({

@@ -14,11 +14,12 @@ import {
   type Pod,
   resources,
 } from '../../k8s/resources.ts'
+import {heartbeatAnnotation} from '../../model/identity.ts'
 import type {Clock} from '../../runtime/clock.ts'
 import {CiliumError, hasCode} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {OperatorMetrics} from '../metrics.ts'
-import {heartbeatAnnotation, podRow} from '../reflect/objects.ts'
+import {podRow} from '../reflect/objects.ts'
 import type {Tables} from '../reflect/sources.ts'
 import type {CiliumNodeRow, EndpointRow, IdentityRow} from '../rows.ts'
 import {orphanedEndpoints, orphanedNodes} from './orphans.ts'

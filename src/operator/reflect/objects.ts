@@ -1,10 +1,8 @@
 /** Kubernetes objects → rows. Nothing that users wrote is trusted; what is missing becomes empty. */
 import type {CiliumEndpoint, CiliumIdentity, CiliumNode, Node, Pod} from '../../k8s/resources.ts'
+import {heartbeatAnnotation} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
 import type {CiliumNodeRow, EndpointRow, IdentityRow, NodeRow, PodRow} from '../rows.ts'
-
-/** Where the operator notes since when an identity has no users. Whoever takes one into use removes it. */
-export const heartbeatAnnotation = 'io.cilium.heartbeat'
 
 const keepAnnotation = 'cilium.io/do-not-gc'
 const agentLabel = {key: 'k8s-app', value: 'cilium'}

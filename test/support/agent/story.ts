@@ -104,6 +104,7 @@ export async function runStory(
         return true
       },
       find: async () => undefined,
+      unmark: async () => {},
     },
     records: {write: async () => {}},
     cluster: 'default',

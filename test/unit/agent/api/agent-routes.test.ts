@@ -12,10 +12,12 @@ import {Cidr} from '../../../../src/model/cidr.ts'
 import {identity} from '../../../../src/model/identity.ts'
 import {Ip} from '../../../../src/model/ip.ts'
 import {LabelSet} from '../../../../src/model/labels.ts'
+import {MetricRegistry} from '../../../../src/runtime/metrics.ts'
 import {endpoint} from '../rows.ts'
 
 let tables: Tables
 let pools: NodePools
+let registry: MetricRegistry
 let url: string
 let disconnected: EndpointRow[]
 let state: {waitingFor: string; kubernetesError: string | undefined; cni: {ok: boolean; message: string}}
@@ -23,6 +25,7 @@ let close: () => void
 
 beforeEach(async () => {
   tables = createTables()
+  registry = new MetricRegistry()
   pools = new NodePools({ipv4: true, ipv6: true})
   pools.setCidrs([Cidr.of('10.0.1.0/24'), Cidr.of('fd00:1::/120')])
   disconnected = []
@@ -48,6 +51,7 @@ beforeEach(async () => {
     health: () => undefined,
     waitingFor: () => state.waitingFor,
     services: () => undefined,
+    metrics: () => registry.samples(),
     disconnect: async (row) => void disconnected.push(row),
   } as ApiSources
   const server = apiServer({routes: {...agentRoutes(sources), ...healthRoutes(sources)}})
@@ -60,6 +64,25 @@ afterEach(() => close())
 const call = (path: string, init?: RequestInit) => fetch(`${url}${path}`, init)
 // biome-ignore lint/suspicious/noExplicitAny: models of many shapes
 const json = async (path: string, init?: RequestInit): Promise<any> => (await call(path, init)).json()
+
+test('metrics are told with their labels and values, whether Prometheus reads them or not', async () => {
+  registry
+    .counter({name: 'cilium_drop_count_total', help: 'drops', labels: ['reason']})
+    .labels('Stale')
+    .inc(3)
+  registry
+    .histogram({name: 'cilium_call_seconds', help: 'calls', buckets: [1]})
+    .labels()
+    .observe(0.5)
+
+  expect(await json('/v1/metrics')).toEqual([
+    {name: 'cilium_call_seconds_bucket', labels: {le: '1'}, value: 1},
+    {name: 'cilium_call_seconds_bucket', labels: {le: '+Inf'}, value: 1},
+    {name: 'cilium_call_seconds_sum', labels: {}, value: 0.5},
+    {name: 'cilium_call_seconds_count', labels: {}, value: 1},
+    {name: 'cilium_drop_count_total', labels: {reason: 'Stale'}, value: 3},
+  ])
+})
 
 describe('health', () => {
   test('is Ok when everything has started, and empty for kubelet', async () => {

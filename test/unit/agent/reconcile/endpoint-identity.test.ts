@@ -20,6 +20,7 @@ const range = clusterIdentities(0)
 class Cluster implements SharedIdentities {
   readonly rows = new Map<Identity, IdentityRow>()
   readonly created: Identity[] = []
+  readonly unmarked: Identity[] = []
   away = false
   onCreate: (row: IdentityRow) => void = () => {}
 
@@ -34,6 +35,11 @@ class Cluster implements SharedIdentities {
 
   async find(id: Identity): Promise<IdentityRow | undefined> {
     return this.rows.get(id)
+  }
+
+  async unmark(id: Identity): Promise<void> {
+    if (this.away) throw new CiliumError('K8S_UNREACHABLE', {})
+    this.unmarked.push(id)
   }
 }
 
@@ -238,6 +244,35 @@ describe('a running endpoint', () => {
 
     expect(cluster.created).toEqual([before, before])
     expect(tables.endpoints.get('1')?.identity).toBe(before)
+  })
+
+  test('keeps the operator from removing its identity, which was marked before anybody here had it', async () => {
+    const made = tablesWith(pod('a', {app: 'web'}))
+    made.identities.upsert({id: 4711 as Identity, labels: relevant({app: 'web'}), marked: true})
+    start(made)
+    await turn()
+    expect(cluster.unmarked).toEqual([]) // nobody has it yet
+
+    tables.endpoints.upsert(fresh(1, 'a'))
+    await turn()
+
+    expect(tables.endpoints.get('1')).toMatchObject({identity: 4711, state: 'ready'})
+    expect(cluster.unmarked).toEqual([4711])
+  })
+
+  test('keeps its identity when it is marked while the API server is away', async () => {
+    const used = await running({app: 'web'})
+    cluster.away = true
+    tables.identities.upsert({id: used, labels: relevant({app: 'web'}), marked: true})
+    await turn()
+    expect(cluster.unmarked).toEqual([])
+    expect(tables.endpoints.get('1')?.state).toBe('ready')
+
+    cluster.away = false
+    await clock.advance(60_000)
+    await turn()
+
+    expect(cluster.unmarked).toEqual([used])
   })
 
   test('that was restored keeps what it has until everything is known', async () => {

@@ -42,7 +42,7 @@ describe('rights', () => {
       'create,patch /events',
       'get,list,watch apiextensions.k8s.io/customresourcedefinitions',
       'get,list,watch cilium.io/ciliumendpoints,ciliumidentities,ciliumnodes,ciliumnodeconfigs',
-      'create cilium.io/ciliumidentities',
+      'create,patch cilium.io/ciliumidentities',
       'create,update,patch cilium.io/ciliumnodes',
       'update,patch cilium.io/ciliumnodes/status,ciliumendpoints/status',
       'create,update,patch,delete cilium.io/ciliumendpoints',

@@ -1,12 +1,6 @@
 import {expect, test} from 'vitest'
-import {
-  ciliumNodeRow,
-  endpointRow,
-  heartbeatAnnotation,
-  identityRow,
-  nodeRow,
-  podRow,
-} from '../../../../src/operator/reflect/objects.ts'
+import {heartbeatAnnotation} from '../../../../src/model/identity.ts'
+import {ciliumNodeRow, endpointRow, identityRow, nodeRow, podRow} from '../../../../src/operator/reflect/objects.ts'
 
 const metadata = {name: 'a', uid: 'u', resourceVersion: '3'}
 
