@@ -6,11 +6,16 @@ import {k8sErrors} from './errors.ts'
 import {openPodStream} from './pod-stream.ts'
 import {pathOf, resources} from './resources.ts'
 
+/** A port in a pod. */
+export interface PodPort {
+  readonly pod: string
+  readonly port: number
+}
+
 export interface PortForwardOptions {
   readonly namespace: string
-  readonly pod: string
-  /** port in the pod */
-  readonly port: number
+  /** asked for each connection: pods come and go */
+  readonly target: PodPort | (() => Promise<PodPort>)
   /** 0 (the default): any free one */
   readonly localPort?: number
   /** 127.0.0.1 unless given */
@@ -49,7 +54,8 @@ export async function forwardPort(client: KubeClient, options: PortForwardOption
 }
 
 async function connect(client: KubeClient, options: PortForwardOptions, socket: Socket): Promise<void> {
-  const {namespace, pod, port} = options
+  const {namespace} = options
+  const {pod, port} = typeof options.target === 'function' ? await options.target() : options.target
   const target = `${namespace}/${pod}:${port}`
   const path = `${pathOf(resources.pods, {namespace, name: pod, subresource: 'portforward'})}?ports=${port}`
   // each of the two channels begins with the port's number, two bytes

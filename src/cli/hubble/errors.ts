@@ -8,7 +8,8 @@ export const {
   HUBBLE_UNIMPLEMENTED,
   HUBBLE_REFUSED,
   HUBBLE_INPUT_INVALID,
-  HUBBLE_RELAY_MISSING,
+  HUBBLE_SERVICE_MISSING,
+  HUBBLE_SERVICE_EMPTY,
 } = declareErrors({
   HUBBLE_UNREACHABLE: {
     what: 'nobody answers at {server}: {detail}',
@@ -32,9 +33,13 @@ export const {
     what: 'line {line} of {file} is no flow: {detail}',
     advice: 'give lines as "hubble observe -o json" prints them',
   },
-  HUBBLE_RELAY_MISSING: {
-    what: 'no pod of hubble-relay runs in the namespace {namespace}',
-    advice: 'run "cilium hubble enable", or give the namespace of Cilium',
+  HUBBLE_SERVICE_MISSING: {
+    what: 'there is no Service {service} in the namespace {namespace}',
+    advice: 'run "{enable}", or give the namespace of Cilium',
+  },
+  HUBBLE_SERVICE_EMPTY: {
+    what: 'no pod of {service} is ready in the namespace {namespace}',
+    advice: 'see "cilium status" and the logs of {service}',
   },
 })
 

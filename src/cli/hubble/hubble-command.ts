@@ -70,11 +70,17 @@ export abstract class HubbleCommand<Result = unknown> extends BaseCommand<Result
     }
     const server = serverOptions(given)
     if (given['port-forward'] !== true) return use(server)
-    const {forwardRelay} = await import('./port-forward.ts')
-    const forward = await forwardRelay({
-      kubeconfig: given['kubeconfig'] as string | undefined,
-      context: given['kube-context'] as string | undefined,
-      namespace: (given['kube-namespace'] as string | undefined) ?? 'kube-system',
+    const {forwardService} = await import('./port-forward.ts')
+    const kubeconfig = given['kubeconfig'] as string | undefined
+    const context = given['kube-context'] as string | undefined
+    const forward = await forwardService({
+      cluster: {
+        namespace: (given['kube-namespace'] as string | undefined) ?? 'kube-system',
+        helmReleaseName: 'cilium',
+        ...(kubeconfig === undefined ? {} : {kubeconfig}),
+        ...(context === undefined ? {} : {context}),
+      },
+      service: 'hubble-relay',
       localPort: Number(given['port-forward-port'] ?? 4245),
     })
     try {

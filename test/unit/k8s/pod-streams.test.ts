@@ -198,6 +198,8 @@ describe('port-forward', () => {
     })
   }
 
+  const at = (port: number, pod = web.pod) => ({namespace: web.namespace, target: {pod, port}})
+
   const dial = (port: number) =>
     new Promise<Socket>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => resolve(socket))
@@ -205,7 +207,7 @@ describe('port-forward', () => {
 
   test('every connection has a stream of its own', async () => {
     onForward()
-    const forward = await forwardPort(client, {...web, port: 4245})
+    const forward = await forwardPort(client, at(4245))
     const [one, two] = await Promise.all([dial(forward.localPort), dial(forward.localPort)])
     const heard = [one!, two!].map((socket) => {
       const parts: string[] = []
@@ -223,7 +225,7 @@ describe('port-forward', () => {
   test('what the pod refuses closes the connection and is told', async () => {
     const errors: string[] = []
     onForward((socket) => socket.send(1, 'connection refused'))
-    const forward = await forwardPort(client, {...web, port: 1, onError: (error) => errors.push(error.message)})
+    const forward = await forwardPort(client, {...at(1), onError: (error) => errors.push(error.message)})
     const socket = await dial(forward.localPort)
     socket.on('error', () => {})
     socket.write('x')
@@ -235,7 +237,7 @@ describe('port-forward', () => {
 
   test('a pod that is not there is told for the connection', async () => {
     const errors: CiliumError[] = []
-    const forward = await forwardPort(client, {...web, pod: 'nobody', port: 1, onError: (error) => errors.push(error)})
+    const forward = await forwardPort(client, {...at(1, 'nobody'), onError: (error) => errors.push(error)})
     const socket = await dial(forward.localPort)
     socket.on('error', () => {})
     await eventually(() => errors.length === 1)
@@ -248,13 +250,13 @@ describe('port-forward', () => {
     const port = await new Promise<number>((resolve) => {
       other.listen(0, '127.0.0.1', () => resolve((other.address() as {port: number}).port))
     })
-    expect((await failure(forwardPort(client, {...web, port: 80, localPort: port}))).code).toBe('K8S_PORT_TAKEN')
+    expect((await failure(forwardPort(client, {...at(80), localPort: port}))).code).toBe('K8S_PORT_TAKEN')
     other.close()
   })
 
   test('megabytes pass whole in both directions', async () => {
     onForward((socket, data) => socket.send(0, data))
-    const forward = await forwardPort(client, {...web, port: 80})
+    const forward = await forwardPort(client, at(80))
     const socket = await dial(forward.localPort)
     let size = 0
     socket.on('data', (data) => {
