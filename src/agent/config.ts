@@ -176,6 +176,16 @@ const settings = {
   'bpf-lb-external-clusterip': flag(false),
   'enable-service-topology': flag(false),
   'enable-sctp': flag(false),
+  'bpf-lb-source-range-all-types': flag(false),
+  'k8s-service-proxy-name': text(''),
+  'kube-proxy-replacement-healthz-bind-address': text(''),
+  'enable-l2-announcements': flag(false),
+  'l2-announcements-lease-duration': duration(15_000),
+  'l2-announcements-renew-deadline': duration(5000),
+  'l2-announcements-retry-period': duration(2000),
+  'enable-local-redirect-policy': flag(false),
+  'lrp-address-matcher-cidrs': cidrListOption(),
+  'enable-ip-masq-agent': flag(false),
   'ipv4-service-loopback-address': address(4, '169.254.42.1'),
   'ipv6-service-loopback-address': address(6, '100::a9fe:2a01'),
   // CNI
@@ -204,7 +214,7 @@ export const mutableKeys: readonly ConfigKey[] = ['debug', 'enable-policy', 'log
 
 /** Keys that the operator, a later feature or nobody here reads, but that belong to the same ConfigMap. */
 const readElsewhere =
-  /^(operator-|hubble-|enable-hubble|bpf-lb-|bpf-|clustermesh-|mesh-auth-|proxy-|envoy-|tofqdns-|dnsproxy-|gateway-api-|ingress-|egress-gateway-|nodeport-|node-port-|kube-proxy-|loadbalancer-|encryption-|ipsec-|wireguard-|identity-|ces-|ipam-|vtep-|cluster-pool-|auto-create-|unmanaged-|pod-restart-|cilium-endpoint-gc-|nodes-gc-|cni-|skip-crd-|remove-cilium-|set-cilium-|direct-routing-device$|trace-sock$|read-cni-conf$|synchronize-|crd-wait-|enable-)/
+  /^(operator-|hubble-|enable-hubble|bpf-lb-|bpf-|clustermesh-|mesh-auth-|proxy-|envoy-|tofqdns-|dnsproxy-|gateway-api-|ingress-|egress-gateway-|nodeport-|node-port-|kube-proxy-|loadbalancer-|encryption-|ipsec-|wireguard-|identity-|ces-|ipam-|vtep-|cluster-pool-|auto-create-|unmanaged-|pod-restart-|cilium-endpoint-gc-|nodes-gc-|cni-|skip-crd-|remove-cilium-|set-cilium-|direct-routing-device$|trace-sock$|read-cni-conf$|synchronize-|crd-wait-|default-lb-service-ipam$|enable-)/
 
 export interface LoadedConfig {
   readonly config: AgentConfig

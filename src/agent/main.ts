@@ -30,6 +30,7 @@ import {LabelFilter} from '../model/label-filter.ts'
 import {CiliumError, fail} from '../runtime/errors.ts'
 import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
+import {parseListenAddress} from './api/listen.ts'
 import type {ApiSources, RunnerState} from './api/sources.ts'
 import {statusModel} from './api/status-model.ts'
 import {ClusterHealth} from './cluster-health.ts'
@@ -78,7 +79,9 @@ import {Reflectors} from './reflect/reflectors.ts'
 import {addServers} from './servers.ts'
 import {HealthCheckPorts} from './service/health-check.ts'
 import {nodePortIps} from './service/node-port-ips.ts'
+import {ProxyHealth} from './service/proxy-health.ts'
 import type {ServiceRow} from './service/rows.ts'
+import {ServiceMetrics} from './service/service-metrics.ts'
 import {ClusterMemory} from './state/cluster-memory.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
@@ -147,7 +150,9 @@ export class Agent {
   private deviceWatch!: DeviceWatch
   private serviceClaimants: ServiceClaimants | undefined
   services: ServiceReconciler | undefined
+  private readonly serviceMetrics: ServiceMetrics
   private healthCheckPorts: HealthCheckPorts | undefined
+  private proxyHealth: ProxyHealth | undefined
   private identities: EndpointIdentity | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
@@ -171,6 +176,12 @@ export class Agent {
       tables,
       pools,
       maps: () => (this.datapath === undefined ? undefined : (name) => this.datapath!.generation.map(name)),
+    })
+    this.serviceMetrics = new ServiceMetrics({
+      registry: context.registry,
+      tables,
+      clock: context.clock,
+      fill: () => this.services?.fill ?? [],
     })
     this.hubble = config['enable-hubble'] ? new HubblePart(context, this.tables) : undefined
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>
@@ -216,6 +227,7 @@ export class Agent {
       client,
       tables: this.tables,
       nodeName: config.nodeName,
+      serviceProxyName: config['k8s-service-proxy-name'],
       clock,
       log,
       events: metrics.kubernetesEvents,
@@ -370,6 +382,8 @@ export class Agent {
     this.routeClaimants?.stop()
     this.serviceClaimants?.stop()
     this.healthCheckPorts?.stop()
+    this.proxyHealth?.stop()
+    this.serviceMetrics.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
     this.datapath?.close()
   }
@@ -385,6 +399,7 @@ export class Agent {
         external: config['kube-proxy-replacement'] === 'true',
         topology: config['enable-service-topology'],
         externalClusterIp: config['bpf-lb-external-clusterip'],
+        rangesOnAll: config['bpf-lb-source-range-all-types'],
         sctp: config['enable-sctp'],
         place: {
           node: config.nodeName,
@@ -394,13 +409,38 @@ export class Agent {
       }),
       (service, problem) => this.reportService(service, problem),
     )
+    this.serviceMetrics.start()
     this.serviceClaimants.start()
-    this.services = new ServiceReconciler(this.datapath!.services, () => this.context.clock.monotonic())
+    const maps = this.datapath!.services
+    this.services = new ServiceReconciler(maps, () => this.context.clock.monotonic())
     if (config['kube-proxy-replacement'] === 'true' && config['enable-health-check-nodeport']) {
       this.healthCheckPorts = new HealthCheckPorts({tables, log: this.context.log})
       this.healthCheckPorts.start()
     }
-    this.run({name: 'bpf-services', table: tables.frontends, reconciler: this.services})
+    const reconciler = this.serviceMetrics.observed(this.services)
+    this.run({name: 'bpf-services', table: tables.frontends, reconciler})
+    this.startProxyHealth()
+  }
+
+  private startProxyHealth(): void {
+    const config = this.config.value
+    const text = config['kube-proxy-replacement-healthz-bind-address']
+    if (text === '' || config['kube-proxy-replacement'] !== 'true') return
+    const address = parseListenAddress(text)
+    if (address === undefined) {
+      const value = `kube-proxy-replacement-healthz-bind-address=${JSON.stringify(text)}`
+      fail(codes.CONFIG_VALUE_INVALID, {detail: `${value} must be an address and a port such as 0.0.0.0:10256`})
+    }
+    this.proxyHealth = new ProxyHealth({
+      ...address,
+      state: () => ({
+        updatedAt: this.observed.find(({state}) => state.name === 'bpf-services')?.state.lastSuccessAt,
+        taints: this.tables.localNode.get(config.nodeName)?.taints ?? [],
+      }),
+      clock: this.context.clock,
+      log: this.context.log,
+    })
+    this.proxyHealth.start()
   }
 
   /** One node speaks for all: the first by name of those that are known. */

@@ -148,6 +148,8 @@ export const writtenValueSets: readonly ValueSet[] = [
   sets('enableCriticalPriorityClass=false', 'dnsPolicy=Default', 'imagePullSecrets[0].name=pull'),
   sets('nodePort.range=30000\\,32767'),
   sets('nodePort.addresses={10.0.0.0/8}'),
+  sets('kubeProxyReplacementHealthzBindAddr=0.0.0.0:10256', 'sctp.enabled=true', 'loadBalancer.serviceTopology=true'),
+  sets('k8s.serviceProxyName=mesh', 'bpf.lbMapMax=131072', 'bpf.lbSourceRangeAllTypes=true'),
   sets('k8sClientRateLimit.qps=5'),
   sets('operator.unmanagedPodWatcher.restart=false'),
   sets('operator.unmanagedPodWatcher.selector={app=dns,tier=x}', 'operator.unmanagedPodWatcher.intervalSeconds=60'),

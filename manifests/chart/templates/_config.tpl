@@ -123,10 +123,42 @@ node-port-range: {{ .range | quote }}
 {{- if .addresses }}
 nodeport-addresses: {{ join "," .addresses | quote }}
 {{- end }}
+enable-health-check-nodeport: {{ .enableHealthCheck | quote }}
 {{- if .directRoutingDevice }}
 direct-routing-device: {{ .directRoutingDevice | quote }}
 {{- end }}
 {{- end }}
+{{- with .bpf }}
+bpf-lb-map-max: {{ .lbMapMax | int | quote }}
+bpf-lb-external-clusterip: {{ .lbExternalClusterIP | quote }}
+bpf-lb-source-range-all-types: {{ .lbSourceRangeAllTypes | quote }}
+{{- end }}
+enable-service-topology: {{ .loadBalancer.serviceTopology | quote }}
+enable-sctp: {{ .sctp.enabled | quote }}
+{{- if .k8s.serviceProxyName }}
+k8s-service-proxy-name: {{ .k8s.serviceProxyName | quote }}
+{{- end }}
+enable-lb-ipam: {{ .enableLBIPAM | quote }}
+default-lb-service-ipam: {{ .defaultLBServiceIPAM | quote }}
+{{- with .l2announcements }}
+enable-l2-announcements: {{ .enabled | quote }}
+{{- if .leaseDuration }}
+l2-announcements-lease-duration: {{ .leaseDuration | quote }}
+{{- end }}
+{{- if .leaseRenewDeadline }}
+l2-announcements-renew-deadline: {{ .leaseRenewDeadline | quote }}
+{{- end }}
+{{- if .leaseRetryPeriod }}
+l2-announcements-retry-period: {{ .leaseRetryPeriod | quote }}
+{{- end }}
+{{- end }}
+{{- with .localRedirectPolicies }}
+enable-local-redirect-policy: {{ .enabled | quote }}
+{{- if .addressMatcherCIDRs }}
+lrp-address-matcher-cidrs: {{ join " " .addressMatcherCIDRs | quote }}
+{{- end }}
+{{- end }}
+enable-ip-masq-agent: {{ .ipMasqAgent.enabled | quote }}
 # CNI
 {{- with .cni }}
 custom-cni-conf: {{ .customConf | quote }}

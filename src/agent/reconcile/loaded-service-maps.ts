@@ -43,6 +43,7 @@ export function loadedServiceMaps(tables: ServiceTables, moveEpoch: () => void):
     scope: inside ? frontendScope.SCOPE_INTERNAL : frontendScope.SCOPE_EXTERNAL,
   })
   return {
+    frontendCapacity: tables.frontends.maxEntries,
     listCapacity: tables.lists.maxEntries,
     backendCapacity: tables.backends.maxEntries,
     *frontends() {

@@ -6,6 +6,13 @@ import {ListRoom} from '../service/list-room.ts'
 import {BackendNumbers, backendRef, FrontendNumbers} from '../service/numbers.ts'
 import type {BackendState, FrontendBackend, FrontendRow, Selection} from '../service/rows.ts'
 
+/** How full a map is. */
+export interface ServiceFill {
+  readonly map: string
+  readonly used: number
+  readonly capacity: number
+}
+
 /** No program runs that long: a list that no frontend names any more is read by nobody after this. */
 const graceMs = 1000
 
@@ -95,9 +102,14 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
     return written && {number: written.entry.service, entry: written.entry}
   }
 
-  /** Numbers of a backend, for listings. */
-  get fill(): {readonly frontends: number; readonly backends: number; readonly places: number} {
-    return {frontends: this.written.size, backends: this.backends.size, places: this.room.used}
+  /** How full the maps are. */
+  get fill(): readonly ServiceFill[] {
+    const {frontendCapacity, listCapacity, backendCapacity} = this.maps
+    return [
+      {map: 'cilium_lb', used: this.written.size, capacity: frontendCapacity},
+      {map: 'cilium_lb_lists', used: this.room.used, capacity: listCapacity},
+      {map: 'cilium_backends', used: this.backends.size, capacity: backendCapacity},
+    ]
   }
 
   /** Before the row that has them looked at: never is a client let in because its range is not there yet. */

@@ -21,6 +21,8 @@ export interface ReflectorsOptions {
   readonly client: KubeClient
   readonly tables: Tables
   readonly nodeName: string
+  /** whose services are served; empty: those of no other proxy */
+  readonly serviceProxyName: string
   readonly clock: Clock
   readonly log: Log
   readonly events?: Counter
@@ -47,7 +49,9 @@ export class Reflectors {
       this.into(resources.pods, tables.pods, 'pods', (object) => podRow(object as PodObject), {
         fieldSelector: `spec.nodeName=${nodeName}`,
       }),
-      this.into(resources.services, tables.services, 'services', (object) => serviceRow(object as Service)),
+      this.into(resources.services, tables.services, 'services', (object) =>
+        serviceRow(object as Service, options.serviceProxyName),
+      ),
       this.into(resources.endpointSlices, tables.endpointSlices, 'endpointslices', (object) =>
         endpointSliceRow(object as EndpointSlice),
       ),

@@ -6,15 +6,16 @@ import type {ServicePortRow, ServiceProtocol, ServiceRow} from '../service/rows.
 import {list, texts} from './object.ts'
 
 const types = ['ClusterIP', 'NodePort', 'LoadBalancer'] as const
-const foreignProxy = 'service.kubernetes.io/service-proxy-name'
+const proxyLabel = 'service.kubernetes.io/service-proxy-name'
 const rangesPolicy = 'service.cilium.io/src-ranges-policy'
 const defaultAffinityS = 10_800
 const maxAffinityS = 86_400
 
-export function serviceRow({metadata, spec, status}: Service): ServiceRow | undefined {
+/** @param proxy the name of the proxy whose services are ours; empty: those that name none */
+export function serviceRow({metadata, spec, status}: Service, proxy = ''): ServiceRow | undefined {
   const type = types.find((one) => one === (spec?.type ?? 'ClusterIP'))
   const labels = texts(metadata?.labels)
-  if (type === undefined || labels[foreignProxy] !== undefined) return undefined
+  if (type === undefined || (labels[proxyLabel] ?? '') !== proxy) return undefined
   const problems: string[] = []
   const ips = (texts: readonly (string | undefined)[], what: string) =>
     texts.flatMap((text) => {

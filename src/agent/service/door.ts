@@ -40,6 +40,7 @@ export interface BackendEntry {
 }
 
 export interface ServiceMaps {
+  readonly frontendCapacity: number
   readonly listCapacity: number
   readonly backendCapacity: number
   frontends(): Iterable<readonly [FrontendEntryKey, FrontendEntry]>

@@ -21,6 +21,8 @@ export interface ServicePlan {
   readonly topology: boolean
   /** ClusterIPs answer clients from outside */
   readonly externalClusterIp: boolean
+  /** ranges of clients count for node ports and externalIPs too, not for load balancers' addresses alone */
+  readonly rangesOnAll: boolean
   readonly sctp: boolean
   readonly place: Place
   /** addresses on which node ports are served, of this node */
@@ -87,7 +89,7 @@ export function frontendsOf(
     if (!plan.external) continue
     const add = (ip: Ip, number: number, kind: FrontendKind) => {
       const local = service.externalLocal
-      const ranged = kind === 'LoadBalancer'
+      const ranged = plan.rangesOnAll || kind === 'LoadBalancer'
       rows.push({
         ...base,
         ...identify(ip, {...port, port: number}, kind),

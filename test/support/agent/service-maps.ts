@@ -4,6 +4,7 @@ import type {BackendEntry, FrontendEntry, FrontendEntryKey, ServiceMaps} from '.
 import type {Cidr} from '../../../src/model/cidr.ts'
 
 export class MemoryServiceMaps implements ServiceMaps {
+  readonly frontendCapacity = 65_536
   readonly listCapacity: number
   readonly backendCapacity: number
   readonly rows = new Map<string, {readonly key: FrontendEntryKey; readonly entry: FrontendEntry}>()

@@ -79,7 +79,7 @@ export class ServiceStory {
     }
     const {services, endpointSlices, pods, endpoints, localNode, frontends} = this.tables
     localNode.upsert(localNodeRow({metadata: {name: ourNode, labels: this.labels}}))
-    services.replaceAll([...this.services.values()].map(serviceRow).filter((row) => row !== undefined))
+    services.replaceAll([...this.services.values()].map((one) => serviceRow(one)).filter((row) => row !== undefined))
     endpointSlices.replaceAll([...this.slices.values()].map(endpointSliceRow).filter((row) => row !== undefined))
     pods.replaceAll([...this.pods.values()].map(podRow))
     endpoints.replaceAll(
@@ -151,6 +151,7 @@ export class ServiceStory {
       external: true,
       topology: false,
       externalClusterIp: false,
+      rangesOnAll: false,
       sctp: false,
       ...this.story.plan,
       place: {node: ourNode, zone: this.labels['topology.kubernetes.io/zone']},
