@@ -166,7 +166,7 @@ export class Agent {
     this.sysctl = new Sysctl(config.procfs)
     this.reconcilerMetrics = new ReconcilerMetrics(context.registry, metricPrefix)
     this.records = new EndpointRecords(config['lib-dir'], context.log)
-    const file = new NodeFactsFile(config['lib-dir'], context.log)
+    const file = new NodeFactsFile(config['lib-dir'], context.clock, context.log)
     const {tables, pools, bootId} = this
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
     this.memory = new ClusterMemory(config['lib-dir'], tables, context.clock, context.log)
@@ -207,8 +207,15 @@ export class Agent {
 
   async openState(): Promise<void> {
     await this.records.open()
-    await writeRuntimeConfig(this.config.value['state-dir'], this.config.value)
+    this.tellRuntimeConfig()
     this.socket = new NetlinkSocket()
+  }
+
+  /** For other tools: a disk that is full keeps no agent from starting. */
+  private tellRuntimeConfig(): void {
+    void writeRuntimeConfig(this.config.value['state-dir'], this.config.value).catch((thrown) =>
+      this.context.log.warn('the runtime configuration file cannot be written', {error: CiliumError.from(thrown)}),
+    )
   }
 
   /** Begins to follow Kubernetes, and to tell it of this node. Waits for nothing. */
@@ -590,9 +597,7 @@ export class Agent {
     this.config.value = changeConfig(this.config.value, changes)
     applyLogLevel(this.context.log, this.config.value)
     this.context.log.info('configuration changed', Object.fromEntries(changes))
-    void writeRuntimeConfig(this.config.value['state-dir'], this.config.value).catch((thrown) =>
-      this.context.log.warn('the runtime configuration file cannot be written', {error: CiliumError.from(thrown)}),
-    )
+    this.tellRuntimeConfig()
   }
 
   stopEndpoints(): void {

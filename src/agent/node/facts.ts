@@ -5,8 +5,10 @@
 import {join} from 'node:path'
 import {Cidr} from '../../model/cidr.ts'
 import {Ip} from '../../model/ip.ts'
-import {readState, writeState} from '../../runtime/atomic-file.ts'
+import {readState} from '../../runtime/atomic-file.ts'
+import type {Clock} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
+import {KeptFile} from '../../runtime/kept-file.ts'
 import type {Log} from '../../runtime/log.ts'
 
 export interface NodeFacts {
@@ -34,10 +36,12 @@ const version = 1
 export class NodeFactsFile {
   private readonly path: string
   private readonly log: Log
+  private readonly file: KeptFile
 
-  constructor(libDir: string, log: Log) {
+  constructor(libDir: string, clock: Clock, log: Log) {
     this.path = join(libDir, 'node.json')
     this.log = log.for('node')
+    this.file = new KeptFile({path: this.path, version, clock, log: this.log})
   }
 
   /** @returns undefined when there is none that can be read: the API server will have to be asked */
@@ -59,9 +63,13 @@ export class NodeFactsFile {
     }
   }
 
-  /** @throws STATE_WRITE_FAILED */
-  async write(facts: NodeFacts): Promise<void> {
-    await writeState(this.path, version, {...facts, runtime: facts.runtime ?? null})
+  /** As soon as the disk takes it. */
+  write(facts: NodeFacts): void {
+    this.file.put({...facts, runtime: facts.runtime ?? null})
+  }
+
+  stop(): Promise<void> {
+    return this.file.stop()
   }
 }
 

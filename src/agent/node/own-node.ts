@@ -28,7 +28,6 @@ export class OwnNode {
   private readonly log: Log
   private readonly ends: (() => void)[] = []
   private readonly listeners = new Set<() => void>()
-  private writing: Promise<void> = Promise.resolve()
   private known: NodeFacts | undefined
   private routers: readonly Ip[] = []
   private waitingFor = ''
@@ -94,7 +93,7 @@ export class OwnNode {
 
   async stop(): Promise<void> {
     for (const end of this.ends) end()
-    await this.writing
+    await this.options.file.stop()
   }
 
   private look(): void {
@@ -139,13 +138,7 @@ export class OwnNode {
     if (sameFacts(this.known, complete)) return
     this.known = complete
     this.announce(complete)
-    this.writing = this.writing.then(() =>
-      this.options.file
-        .write(complete)
-        .catch((thrown) =>
-          this.log.error('what is known of this node cannot be kept', {error: CiliumError.from(thrown)}),
-        ),
-    )
+    this.options.file.write(complete)
     for (const listener of [...this.listeners]) listener()
   }
 

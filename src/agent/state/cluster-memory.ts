@@ -7,9 +7,10 @@ import {join} from 'node:path'
 import {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
-import {readState, writeState} from '../../runtime/atomic-file.ts'
+import {readState} from '../../runtime/atomic-file.ts'
 import type {Clock, Timer} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
+import {KeptFile} from '../../runtime/kept-file.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {AddressRow, NodeRow} from './rows.ts'
 import type {Tables} from './tables.ts'
@@ -46,13 +47,14 @@ export class ClusterMemory {
   private readonly log: Log
   private readonly ends: (() => void)[] = []
   private timer: Timer | undefined
-  private writing: Promise<void> = Promise.resolve()
+  private readonly file: KeptFile
 
   constructor(libDir: string, tables: Tables, clock: Clock, log: Log) {
     this.path = join(libDir, 'cluster.json')
     this.tables = tables
     this.clock = clock
     this.log = log.for('cluster-memory')
+    this.file = new KeptFile({path: this.path, version, clock, log: this.log})
   }
 
   /** Nothing when there is no file, or none that can be read. */
@@ -84,7 +86,7 @@ export class ClusterMemory {
       this.timer.cancel()
       this.write()
     }
-    await this.writing
+    await this.file.stop()
   }
 
   /** Half of the truth would look like the whole one: nothing is written before everything has been told. */
@@ -101,11 +103,7 @@ export class ClusterMemory {
         .filter(({source}) => source === 'node' || source === 'remote-endpoint')
         .map(storeAddress),
     }
-    this.writing = this.writing.then(() =>
-      writeState(this.path, version, content).catch((thrown: unknown) =>
-        this.log.error('what is known of the cluster cannot be kept', {error: CiliumError.from(thrown)}),
-      ),
-    )
+    this.file.put(content)
   }
 }
 

@@ -12,6 +12,7 @@ import {createTables, type Tables} from '../../../../src/agent/state/tables.ts'
 import {Cidr} from '../../../../src/model/cidr.ts'
 import {Ip} from '../../../../src/model/ip.ts'
 import {silentLog} from '../../../../src/runtime/log.ts'
+import {FakeClock} from '../../../support/fake-clock.ts'
 import {turn} from '../reconcile-support.ts'
 
 let folder: string
@@ -36,7 +37,7 @@ async function create(texts: Record<string, string> = {}): Promise<{node: OwnNod
     config,
     tables,
     pools: new NodePools(familiesOf(config)),
-    file: new NodeFactsFile(folder, silentLog),
+    file: new NodeFactsFile(folder, new FakeClock(), silentLog),
     bootId: 'boot',
     log: silentLog,
   })
