@@ -3,13 +3,13 @@
  * does not take it back.
  */
 import {declareErrors, fail} from '../../runtime/errors.ts'
-import {chartOf, valuesOf} from '../chart/release.ts'
 import {deepCopy, isTree, type Tree, tree} from '../chart/template/value.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 import {declareUsageErrors} from '../errors.ts'
 import {ClusterAccess} from '../install/cluster-access.ts'
 import {defaultHistoryMax, ReleaseStore} from '../install/release-store.ts'
-import {deployedRelease, prepareRevision, restartSteps, upgradeSteps} from '../install/upgrade.ts'
+import {restartSteps, upgradeSteps} from '../install/upgrade.ts'
+import {prepareValueChange} from '../install/upgrade-plan.ts'
 import {type ProgressOptions, runWithProgress} from '../lab/progress.ts'
 import {clean} from '../render/text.ts'
 
@@ -46,10 +46,10 @@ export async function changeConfig(change: ConfigChange): Promise<ConfigChangeRe
   if (!/^[a-z0-9][-._a-z0-9]*$/.test(key)) fail(CONFIG_KEY_INVALID, {key})
   using access = await ClusterAccess.connect(cluster)
   const store = new ReleaseStore(access, cluster.namespace, cluster.helmReleaseName)
-  const current = await deployedRelease(store, cluster.helmReleaseName, cluster.namespace)
-  const values = withKey(valuesOf(current), chartOf(current).values, key, value)
-  const description = value === undefined ? `config delete ${key}` : `config set ${key}`
-  const next = await prepareRevision(access, current, values, description)
+  const {next} = await prepareValueChange(access, store, cluster, {
+    change: (values, defaults) => withKey(values, defaults, key, value),
+    description: value === undefined ? `config delete ${key}` : `config set ${key}`,
+  })
   const steps = upgradeSteps(access, store, next, {historyMax: defaultHistoryMax})
   if (change.restart) steps.push(...restartSteps(access, next.wanted, new Date()))
   await runWithProgress(steps, change.progress)

@@ -14,13 +14,15 @@ export const {
   INSTALL_APPLY,
   INSTALL_KUBERNETES_VERSION,
   INSTALL_BUSY,
+  UPGRADE_NO_REVISION,
+  UPGRADE_ROLLED_BACK,
   UNINSTALL_TIMEOUT,
   UNINSTALL_CLEANUP,
   UNINSTALL_EXPORT,
 } = declareErrors({
   INSTALL_EXISTS: {
     what: 'Cilium {version} is installed already (release {release}, revision {revision}), with other values',
-    advice: 'change it with cilium config set or helm upgrade, or remove it first with cilium uninstall',
+    advice: 'change it with cilium upgrade, or remove it first with cilium uninstall',
   },
   INSTALL_FOREIGN: {
     what: '{object} is there already, and not part of release {release}',
@@ -73,6 +75,14 @@ export const {
     what: 'release {release} is being changed ({status} since {since})',
     advice:
       'wait until the other tool is done; when it is not running any more, cilium install or helm rollback goes on',
+  },
+  UPGRADE_NO_REVISION: {
+    what: 'release {release} has no revision {revision}; it has {known}',
+    advice: 'helm history {release} lists all revisions; cilium upgrade --set sets values forward instead',
+  },
+  UPGRADE_ROLLED_BACK: {
+    what: 'revision {revision} did not become ready {why}; revision {before} is back, as revision {now}',
+    advice: 'cilium upgrade --dry-run shows what the revision changes; the status above says what was wrong',
   },
   UNINSTALL_TIMEOUT: {
     what: 'not everything is gone after {seconds} s: {left}',

@@ -12,6 +12,9 @@ export interface PlannedObject {
   readonly object: AnyObject
   readonly name: string
   readonly change: PlannedChange
+  /** for a change: what is there, and what will be */
+  readonly before?: object
+  readonly after?: object
 }
 
 export interface InstallPlan {
@@ -30,14 +33,18 @@ export interface InstallPlan {
 
 /** An object as it is applied: with the marks by which Helm knows what belongs to a release. */
 export function ownedObject({object}: Manifest, release: string, namespace: string): AnyObject {
-  const plain = toPlain(object) as unknown as AnyObject
+  return withOwner(toPlain(object) as unknown as AnyObject, release, namespace)
+}
+
+export function withOwner(object: AnyObject, release: string, namespace: string): AnyObject {
+  const {metadata} = object
   return {
-    ...plain,
+    ...object,
     metadata: {
-      ...plain.metadata,
-      labels: {...plain.metadata.labels, 'app.kubernetes.io/managed-by': 'Helm'},
+      ...metadata,
+      labels: {...metadata.labels, 'app.kubernetes.io/managed-by': 'Helm'},
       annotations: {
-        ...plain.metadata.annotations,
+        ...metadata.annotations,
         'meta.helm.sh/release-name': release,
         'meta.helm.sh/release-namespace': namespace,
       },
@@ -74,7 +81,9 @@ export async function planObjects(
       const after = await access.apply(object, {dryRun: true})
       if (present === undefined) return {object, name, change: 'create'}
       if (!isOwnedBy(present, release, namespace)) foreign.push(name)
-      return {object, name, change: isDeepStrictEqual(content(present), content(after)) ? 'keep' : 'change'}
+      const [is, will] = [content(present), content(after)]
+      if (isDeepStrictEqual(is, will)) return {object, name, change: 'keep'}
+      return {object, name, change: 'change', before: is, after: will}
     }),
   )
   return {planned, foreign: foreign.sort()}

@@ -79,6 +79,7 @@ export async function prepareInstall(access: ClusterAccess, request: InstallRequ
     name,
     namespace,
     revision: revisionOf(previous),
+    isUpgrade: false,
   })
   const wanted = rendered.manifests.map((manifest) => ownedObject(manifest, name, namespace))
   const makesNamespace = (await access.get(`/api/v1/namespaces/${namespace}`)) === undefined
@@ -119,7 +120,7 @@ export function offeredBy(chart: Chart): (path: string, value: Value) => boolean
   return (path, value) => later.get(path)?.some((accepted) => toJson(accepted) === toJson(value)) ?? true
 }
 
-function withDatapathMode(user: Tree, mode: string | undefined): Tree {
+export function withDatapathMode(user: Tree, mode: string | undefined): Tree {
   if (mode === undefined) return user
   if (mode !== 'tunnel' && mode !== 'native') return fail(INSTALL_DATAPATH_MODE, {mode})
   const values = tree([['routingMode', mode]])
@@ -158,12 +159,17 @@ function settleValues(previous: Release | undefined, derived: Derived, user: Tre
   }
 }
 
-function renderValues(
+/**
+ * @param values what is stored with the release
+ * @param user what of them the user gave
+ * @throws errors of the chart, and of checkCluster
+ */
+export function renderValues(
   chart: Chart,
   values: Tree,
   user: Tree,
   facts: ClusterFacts,
-  release: {name: string; namespace: string; revision: number},
+  release: {name: string; namespace: string; revision: number; isUpgrade: boolean},
 ): {rendered: Rendered; warnings: readonly string[]} {
   const {values: all, warnings} = withDefaults(values, chart.values)
   if (getPath(all, 'k8sServiceHost') === 'auto') settleAutoHost(all, facts)
@@ -172,7 +178,7 @@ function renderValues(
     releaseName: release.name,
     namespace: release.namespace,
     revision: release.revision,
-    isUpgrade: false,
+    isUpgrade: release.isUpgrade,
     kubernetesVersion: facts.kubernetesVersion,
   })
   checkCluster(facts, all, user, release.namespace)
@@ -193,7 +199,7 @@ function revisionOf(previous: Release | undefined): number {
   return previous.info.status === 'uninstalled' ? previous.version + 1 : previous.version
 }
 
-function staleObjects(previous: Release, wanted: readonly AnyObject[]): readonly AnyObject[] {
+export function staleObjects(previous: Release, wanted: readonly AnyObject[]): readonly AnyObject[] {
   const kept = new Set(wanted.map(nameOf))
   return objectsOf(previous)
     .map((object) => toPlain(object) as unknown as AnyObject)

@@ -1,5 +1,4 @@
 /** `cilium install` from flags to result. */
-import type {Step} from '../../lab/steps.ts'
 import {manifestText} from '../chart/render.ts'
 import {toYaml} from '../chart/template/go-yaml.ts'
 import {type ProgressOptions, runWithProgress} from '../lab/progress.ts'
@@ -9,6 +8,7 @@ import {ClusterAccess} from './cluster-access.ts'
 import {installSteps} from './install.ts'
 import type {InstallPlan} from './plan.ts'
 import {type InstallRequest, prepareInstall} from './prepare.ts'
+import {type Readiness, waitStep} from './readiness.ts'
 
 export interface InstallOptions extends InstallRequest {
   readonly historyMax: number
@@ -40,7 +40,7 @@ export async function install(options: InstallOptions): Promise<InstallResult> {
   const {plan} = prepared
   options.onPlan(plan)
   const steps = installSteps(access, prepared, {historyMax: options.historyMax, now: () => new Date()})
-  const waiting: {report?: StatusReport; gaveUp?: string} = {}
+  const waiting: Readiness = {}
   if (options.wait) steps.push(waitStep(options, waiting))
   await runWithProgress(steps, options.progress)
   const count = (change: string): number => plan.objects.filter((one) => one.change === change).length
@@ -72,31 +72,4 @@ export async function dryRunValues(request: InstallRequest): Promise<string> {
 /** The versions that this CLI can install: the one it carries. */
 export async function carriedVersions(chartFolder: string | undefined): Promise<readonly string[]> {
   return [(await chartFrom(chartFolder)).version]
-}
-
-function waitStep(options: InstallOptions, into: {report?: StatusReport; gaveUp?: string}): Step {
-  return {
-    title: 'Ready',
-    run: async (say, signal) => {
-      const {clusterStatus} = await import('../status/status.ts')
-      const {report, gaveUp} = await clusterStatus(options.cluster, {
-        wait: true,
-        waitMs: options.waitMs,
-        // pods of others that wait for something else must not hold the installation up
-        ignoreWarnings: true,
-        workerCount: 5,
-        verbose: false,
-        signal,
-        onProgress: (partial) => say(readiness(partial)),
-      })
-      into.report = report
-      if (gaveUp !== undefined) into.gaveUp = gaveUp
-    },
-  }
-}
-
-function readiness({pod_state: states}: StatusReport): string {
-  return Object.entries(states)
-    .map(([name, {Ready, Desired}]) => `${name} ${Ready}/${Desired}`)
-    .join(', ')
 }

@@ -4,56 +4,19 @@ import {dirname, join} from 'node:path'
 import {execa} from 'execa'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {chartFolder} from '../../../scripts/values-source.ts'
-import {helmProgram} from '../../support/helm.ts'
-import {type KubernetesApi, startKubernetesApi} from '../../support/kubernetes-api.ts'
+import {type ReleaseCluster, startReleaseCluster} from '../../support/release-cluster.ts'
 
-let api: KubernetesApi
-let helmPath: string
+let cluster: ReleaseCluster
 
 beforeAll(async () => {
-  helmPath = await helmProgram()
-  api = await startKubernetesApi()
-  await makeNode('node1', 1)
-  await makeNode('node2', 2)
+  cluster = await startReleaseCluster()
 })
-afterAll(async () => api?.stop())
+afterAll(async () => cluster?.api.stop())
 
-const env = () => ({KUBECONFIG: api.kubeconfig, NO_COLOR: '1'})
-const cilium = async (...args: string[]) =>
-  await execa(process.execPath, ['bin/cilium.js', ...args], {env: env(), reject: false})
-const helm = async (...args: string[]) => (await execa(helmPath, [...args, '-n', 'kube-system'], {env: env()})).stdout
-
-// biome-ignore lint/suspicious/noExplicitAny: a program's JSON is looked into
-const helmJson = async (...args: string[]): Promise<any> => JSON.parse(await helm(...args, '-o', 'json'))
-
-async function makeNode(name: string, number: number): Promise<void> {
-  const podCIDRs = [`10.244.${number}.0/24`, `fd00:244:0:${number}::/64`]
-  await api.call('POST', '/api/v1/nodes', {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: {name},
-    spec: {podCIDR: podCIDRs[0], podCIDRs},
-  })
-  const status = {
-    addresses: [
-      {type: 'InternalIP', address: `192.0.2.1${number}`},
-      {type: 'InternalIP', address: `2001:db8::1${number}`},
-    ],
-    nodeInfo: {
-      architecture: 'amd64',
-      bootID: '',
-      containerRuntimeVersion: '',
-      kernelVersion: '6.18.0',
-      kubeProxyVersion: '',
-      kubeletVersion: 'v1.34.4',
-      machineID: '',
-      operatingSystem: 'linux',
-      osImage: '',
-      systemUUID: '',
-    },
-  }
-  await api.call('PATCH', `/api/v1/nodes/${name}/status`, {status}, 'application/merge-patch+json')
-}
+const env = () => ({KUBECONFIG: cluster.api.kubeconfig, NO_COLOR: '1'})
+const cilium: ReleaseCluster['cilium'] = (...args) => cluster.cilium(...args)
+const helm: ReleaseCluster['helm'] = (...args) => cluster.helm(...args)
+const helmJson: ReleaseCluster['helmJson'] = (...args) => cluster.helmJson(...args)
 
 describe('from the CLI to Helm', () => {
   test('nothing is written by a dry run, nor when a value is wrong', async () => {
@@ -65,7 +28,7 @@ describe('from the CLI to Helm', () => {
     expect(wrong.exitCode).toBe(1)
     expect(wrong.stderr).toContain('did you mean ipv4.enabled?')
     expect(await helmJson('list', '-a')).toEqual([])
-    expect((await api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets')).body.items).toEqual([])
+    expect((await cluster.api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets')).body.items).toEqual([])
   })
 
   test('what is installed is a release to Helm', async () => {
@@ -86,7 +49,7 @@ describe('from the CLI to Helm', () => {
   })
 
   test('installing the same again mends what is missing, and nothing else', async () => {
-    await api.call('DELETE', '/api/v1/namespaces/kube-system/configmaps/cilium-config')
+    await cluster.api.call('DELETE', '/api/v1/namespaces/kube-system/configmaps/cilium-config')
 
     const again = await cilium('install', '-o', 'json')
 
@@ -128,7 +91,7 @@ describe('from the CLI to Helm', () => {
     await helm('uninstall', 'cilium', '--ignore-not-found')
 
     expect(await helmJson('list', '-a')).toEqual([])
-    expect((await api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets')).body.items).toEqual([])
+    expect((await cluster.api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets')).body.items).toEqual([])
   })
 })
 
@@ -190,7 +153,7 @@ describe('the configuration is changed through the release', () => {
 
   test('and agents are started anew, unless that is not wanted', async () => {
     const restartedAt = async (): Promise<string | undefined> => {
-      const {body} = await api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets/cilium')
+      const {body} = await cluster.api.call('GET', '/apis/apps/v1/namespaces/kube-system/daemonsets/cilium')
       return body.spec.template.metadata.annotations['kubectl.kubernetes.io/restartedAt']
     }
     const before = await restartedAt()
@@ -245,7 +208,7 @@ describe('half-finished', () => {
 
   test('what belongs to nobody is not taken over unasked', async () => {
     const path = '/api/v1/namespaces/kube-system/configmaps'
-    await api.call('POST', path, {
+    await cluster.api.call('POST', path, {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: {name: 'cilium-config'},
@@ -261,7 +224,7 @@ describe('half-finished', () => {
   })
 
   test('an API server out of reach is said so', async () => {
-    const kubeconfig = join(dirname(api.kubeconfig), 'unreachable')
+    const kubeconfig = join(dirname(cluster.api.kubeconfig), 'unreachable')
     const clusters = [{name: 'c', cluster: {server: 'https://127.0.0.1:1', 'insecure-skip-tls-verify': true}}]
     const contexts = [{name: 'c', context: {cluster: 'c', user: 'u'}}]
     await writeFile(
