@@ -6,14 +6,14 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {objects} from '../../k8s/objects.ts'
 import {type KubeObject, resources} from '../../k8s/resources.ts'
 import type {Step} from '../../lab/steps.ts'
-import {chartOf, valuesOf} from '../chart/release.ts'
 import {deepCopy, type Tree} from '../chart/template/value.ts'
 import {getPath, putPath} from '../chart/value-path.ts'
 import {withDefaults} from '../chart/values.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 import {ClusterAccess} from '../install/cluster-access.ts'
 import {defaultHistoryMax, ReleaseStore} from '../install/release-store.ts'
-import {deployedRelease, prepareRevision, restartSteps, upgradeSteps} from '../install/upgrade.ts'
+import {restartSteps, upgradeSteps} from '../install/upgrade.ts'
+import {prepareValueChange} from '../install/upgrade-plan.ts'
 import {type ProgressOptions, runWithProgress} from '../lab/progress.ts'
 
 export interface HubbleChange {
@@ -52,14 +52,15 @@ export async function changeHubble(change: HubbleChange): Promise<HubbleChangeRe
   const {cluster, relay, ui} = change
   using access = await ClusterAccess.connect(cluster)
   const store = new ReleaseStore(access, cluster.namespace, cluster.helmReleaseName)
-  const current = await deployedRelease(store, cluster.helmReleaseName, cluster.namespace)
-  const before = valuesOf(current)
-  const values = withHubble(before, {relay, ui})
-  // agents read at their start whether they record flows
-  const defaults = chartOf(current).values
-  const restarted = (relay || ui) && getPath(withDefaults(before, defaults).values, 'hubble.enabled') === false
-  const description = relay || ui ? 'hubble enable' : 'hubble disable'
-  const next = await prepareRevision(access, current, values, description)
+  let restarted = false
+  const {next} = await prepareValueChange(access, store, cluster, {
+    change: (before, defaults) => {
+      // agents read at their start whether they record flows
+      restarted = (relay || ui) && getPath(withDefaults(before, defaults).values, 'hubble.enabled') === false
+      return withHubble(before, {relay, ui})
+    },
+    description: relay || ui ? 'hubble enable' : 'hubble disable',
+  })
   const steps = upgradeSteps(access, store, next, {historyMax: defaultHistoryMax})
   if (restarted) steps.push(...restartSteps(access, next.wanted, new Date()))
   const waiting: {for?: readonly string[]} = {}
