@@ -77,7 +77,7 @@ The cluster runs. Look at it:
   export KUBECONFIG=${kubeconfig} PATH=$PWD/bin:$PATH
   bin/cilium.js status
   bin/cilium.js lab status --name ${name}
-  bin/cilium.js lab exec --name ${name} node1 -- tcpdump -ni any -c 5 udp port 8472
+  bin/cilium.js lab exec --name ${name} node1 -- tcpdump -ni any -T vxlan -c 5 udp port 8472
 
 End it:
 

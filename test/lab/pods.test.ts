@@ -59,21 +59,41 @@ describe.each(modes)('a cluster with $mode routing', ({mode, values}) => {
     expect(done.exitCode, done.stdout + done.stderr).toBe(0)
   })
 
-  test(`loses no packet while agents are killed ${kills} times, and new pods work`, async () => {
+  test(`loses no packet while agents are killed ${kills} times, and new pods work`, {
+    timeout: 300_000 + kills * 60_000,
+  }, async () => {
     const random = seededRandom(seed)
     await startStreams(cluster)
     const before = await footprint(cluster)
 
     for (let kill = 0; kill < kills; kill++) {
       const node = nodes[Math.floor(random() * nodes.length)]!
-      await cluster.killAgent(node)
-      // every third time again while it starts, at any moment of the first two seconds
-      if (kill % 3 === 0) {
-        await new Promise((resolve) => setTimeout(resolve, random() * 2_000))
-        await cluster.killAgent(node)
+      switch (kill % 4) {
+        case 0: // again while it starts, at any moment of the first two seconds
+          await cluster.killAgent(node)
+          await new Promise((resolve) => setTimeout(resolve, random() * 2_000))
+          await cluster.killAgent(node)
+          break
+        case 1:
+          await cluster.killAgentWhen(node, 'more', () =>
+            cluster.apply(workloadPod(`half-${kill}`, node, {app: 'half'})),
+          )
+          break
+        case 2:
+          await cluster.apply(workloadPod(`half-${kill}`, node, {app: `half-${kill}`}))
+          await cluster.podAddresses('default', `app=half-${kill}`)
+          await cluster.killAgentWhen(node, 'fewer', () =>
+            cluster.kubectl('delete', 'pod', `half-${kill}`, '--wait=false'),
+          )
+          break
+        default:
+          await cluster.killAgent(node)
       }
       await agentAnswers(cluster, node)
     }
+    // what was made in the middle of a kill works all the same
+    await cluster.podAddresses('default', 'app=half')
+    await cluster.kubectl('delete', 'pods', '-l', 'app=half', '--wait=true')
     await cluster.agentsReady()
     await cluster.apply(workloadPod('late', 'node2', {app: 'late'}))
     const late = (await cluster.podAddresses('default', 'app=late')).get('late')!

@@ -94,6 +94,21 @@ export class Cluster {
     return done.exitCode === 0
   }
 
+  /**
+   * Kills the agent in the middle of a write: at the moment at which a pod's device of this node comes or goes.
+   *
+   * @param change makes a pod of the node come or go
+   */
+  async killAgentWhen(node: string, devices: 'more' | 'fewer', change: () => Promise<unknown>): Promise<void> {
+    const count = 'ls /sys/class/net | grep -c ^lxc'
+    const before = Number(await this.at(node, 'sh', '-c', `${count} || true`))
+    const until = `[ "$(${count})" ${devices === 'more' ? '-gt' : '-lt'} ${before} ]`
+    const kill = 'pkill -KILL -f "cilium-agen[t].js --config-dir"' // not this shell, which has the text, too
+    const killed = this.at(node, 'timeout', '60', 'sh', '-c', `until ${until}; do :; done; ${kill}`)
+    await change()
+    await killed
+  }
+
   /** Waits until the agent of each node, or of one, is ready. */
   async agentsReady(timeoutMs = 120_000): Promise<void> {
     await until('all agents to be ready', timeoutMs, async () => {
