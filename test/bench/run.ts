@@ -5,6 +5,7 @@
 import {readdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {pathToFileURL} from 'node:url'
+import {grid} from '../../src/cli/render/grid.ts'
 import type {BenchRow} from './rows.ts'
 
 const folder = import.meta.dirname
@@ -34,15 +35,7 @@ if (json) {
     row.note ?? '',
   ])
   const header = ['bench', 'what', 'median', 'spread', 'unit', 'runs', 'note']
-  const widths = header.map((title, column) => Math.max(title.length, ...cells.map((cell) => cell[column]!.length)))
-  for (const line of [header, ...cells]) {
-    process.stdout.write(
-      `${line
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd()}\n`,
-    )
-  }
+  process.stdout.write(grid(header, cells, process.stdout.columns))
 }
 
 function format(value: number): string {

@@ -2,8 +2,8 @@
 import type {LoadedImages} from '../../lab/load.ts'
 import type {LabStatus} from '../../lab/status.ts'
 import type {LabResult} from '../../lab/up.ts'
+import {grid} from '../render/grid.ts'
 import type {Style} from '../render/style.ts'
-import {table} from '../render/table.ts'
 
 export function labUpText(lab: LabResult): string {
   const nodes = lab.nodes.map((node) => `${node.name} (${node.addresses.join(', ')})`).join(', ')
@@ -39,7 +39,7 @@ function oneLab(lab: LabStatus, style: Style): string {
     `Lab ${lab.name}: Kubernetes ${lab.kubernetes}, API server ${lab.apiServer}, ` +
     `${lab.processes.length - stopped} of ${lab.processes.length} processes run\n` +
     `KUBECONFIG=${lab.kubeconfig}\n\n` +
-    table([['NODE', 'STATE', 'ADDRESSES', 'POD CIDRS', 'MESSAGE'], ...nodes]) +
+    grid(['NODE', 'STATE', 'ADDRESSES', 'POD CIDRS', 'MESSAGE'], nodes, process.stdout.columns) +
     lab.problems.map((problem) => `${style.bad('!')} ${problem}\n`).join('')
   )
 }
