@@ -68,9 +68,13 @@ EXPORT(struct, affinity_key);
 EXPORT(struct, affinity);
 EXPORT(struct, source_range_key);
 EXPORT(struct, socket_peers);
+EXPORT(struct, policy_peer_key);
+EXPORT(struct, policy_peer);
+EXPORT(struct, policy_set_key);
 EXPORT(struct, policy_key);
 EXPORT(struct, policy_block_key);
 EXPORT(struct, policy_entry);
+EXPORT(struct, policy_rule);
 EXPORT(struct, rule_set);
 
 #endif

@@ -7,102 +7,189 @@
 #include "policy_maps.h"
 #include "scratch.h"
 
-#define POLICY_BLOCK_BITS 96
+#define POLICY_BLOCK_BITS 64
 
 /* Shapes that ask for a port. */
-#define POLICY_PORT_SHAPES 0xcccU
+#define POLICY_PORT_SHAPES (POLICY_SHAPE(PORT_EXACT) | POLICY_SHAPE(PORT_BLOCK))
 
-/* The entry that speaks so far, and by which of the set's shapes it was found. */
-struct policy_search {
-	struct policy_block_key block;
-	const struct policy_entry *best;
-	__u32 shapes;
-	__u8 kind;
-	__u8 form;
+/* Answer of a part in which no rule speaks. Neither 0 nor a reason. */
+#define POLICY_SILENT 1
+#define POLICY_NEXT   2
+
+/* The part's rules whose group the peer is in. */
+static __noinline __u64 policy_rules_about(const struct rule_set *part,
+					   const struct policy_peer *peer)
+{
+	__u64 found = 0;
+	__u32 i;
+
+	if (!part || !peer)
+		return 0;
+	for (i = 0; i < POLICY_RULES; i++) {
+		__u32 group;
+
+		if (i >= part->count)
+			break;
+		group = part->rule[i].group % POLICY_GROUPS;
+		found |= (__u64)(peer->groups[group >> 3] >> (group & 7) & 1) << i;
+	}
+	return found;
+}
+
+/* Rules by form of port. */
+struct policy_ports {
+	__u64 exact;
+	__u64 protocol;
+	__u64 none;
 };
 
-/* Of equal precedence a deny speaks. */
-static __always_inline void policy_consider(struct policy_search *s,
-					    const struct policy_entry *entry, __u8 form)
+static __always_inline __u64 policy_entry_rules(const struct policy_entry *entry)
 {
-	if (!entry)
-		return;
-	if (s->best &&
-	    (entry->precedence < s->best->precedence ||
-	     (entry->precedence == s->best->precedence && (entry->flags & POLICY_ALLOW))))
-		return;
-	s->best = entry;
-	s->kind = s->block.key.kind;
-	s->form = form;
+	return entry ? entry->rules : 0;
 }
 
-/* All shapes that the set has for one kind of peer. */
-static __always_inline void policy_ask(struct policy_search *s, __u8 kind, __u32 peer, __u8 proto,
-				       __be16 port)
+static __always_inline void policy_rules_for(struct policy_ports *found, __u32 shapes,
+					     struct policy_block_key *block, __u8 proto,
+					     __be16 port)
 {
-	struct policy_key *key = &s->block.key;
+	struct policy_key *key = &block->key;
 
-	if (!(s->shapes & POLICY_SHAPE(kind, 0) * 0xf))
-		return;
-	key->kind = kind;
-	key->peer = peer;
 	key->proto = proto;
 	key->port = port;
-	if (port && (s->shapes & POLICY_SHAPE(kind, PORT_EXACT)))
-		policy_consider(s, bpf_map_lookup_elem(&cilium_policy, key), PORT_EXACT);
-	if (port && (s->shapes & POLICY_SHAPE(kind, PORT_BLOCK)))
-		policy_consider(s, bpf_map_lookup_elem(&cilium_policy_p, &s->block), PORT_BLOCK);
+	if (port && (shapes & POLICY_SHAPE(PORT_EXACT)))
+		found->exact = policy_entry_rules(bpf_map_lookup_elem(&cilium_policy, key));
+	if (port && (shapes & POLICY_SHAPE(PORT_BLOCK)))
+		found->exact |= policy_entry_rules(bpf_map_lookup_elem(&cilium_policy_p, block));
 	key->port = 0;
-	if (s->shapes & POLICY_SHAPE(kind, PORT_PROTOCOL))
-		policy_consider(s, bpf_map_lookup_elem(&cilium_policy, key), PORT_PROTOCOL);
+	if (shapes & POLICY_SHAPE(PORT_PROTOCOL))
+		found->protocol = policy_entry_rules(bpf_map_lookup_elem(&cilium_policy, key));
 	key->proto = 0;
-	if (s->shapes & POLICY_SHAPE(kind, PORT_NONE))
-		policy_consider(s, bpf_map_lookup_elem(&cilium_policy, key), PORT_NONE);
+	if (shapes & POLICY_SHAPE(PORT_NONE))
+		found->none = policy_entry_rules(bpf_map_lookup_elem(&cilium_policy, key));
 }
 
-static __always_inline __u8 policy_match(const struct policy_search *s)
+static __always_inline __u8 policy_match(const struct policy_ports *ports, __u64 rule, bool anybody)
 {
-	if (!s->best)
-		return MATCH_NONE;
-	if (s->form == PORT_NONE)
-		return s->kind == PEER_ANY ? MATCH_ALL : MATCH_L3;
-	if (s->form == PORT_PROTOCOL)
-		return s->kind == PEER_ANY ? MATCH_PROTO : MATCH_L3_PROTO;
-	return s->kind == PEER_ANY ? MATCH_L4 : MATCH_L3_L4;
+	if (ports->exact & rule)
+		return anybody ? MATCH_L4 : MATCH_L3_L4;
+	if (ports->protocol & rule)
+		return anybody ? MATCH_PROTO : MATCH_L3_PROTO;
+	return anybody ? MATCH_ALL : MATCH_L3;
 }
 
-/* Asks one rule set. Notes in the packet which rule spoke. Returns 0 or a negative reason.
- * @param dir enum direction */
-__separate int policy_set_verdict(struct pkt *p, __u32 set, __u32 identity, __u32 cidr_class,
-				  __u32 dir)
+/* The lowest bit that is set, of a mask that is not 0. */
+static __always_inline __u32 policy_first(__u64 mask)
 {
-	struct policy_search s = {};
-	const struct rule_set *row;
-	__u32 flags, cookie;
+	__u32 at = 0;
 
-	if (!p)
-		return -DROP_INVALID_TC_BUFFER;
-	row = bpf_map_lookup_elem(&cilium_policy_sets, &set);
-	if (!row)
-		return -DROP_NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION;
-	s.shapes = row->shapes;
-	/* a piece of a datagram whose ports nobody knows, and rules that ask for them */
-	if ((p->flags & PKT_NO_PORTS) && (s.shapes & POLICY_PORT_SHAPES))
-		return -DROP_FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND;
-	s.block.bits = POLICY_BLOCK_BITS;
-	s.block.key.set = set;
-	policy_ask(&s, PEER_IDENTITY, identity, p->asks_proto, p->asks_port);
-	if (cidr_class)
-		policy_ask(&s, PEER_CLASS, cidr_class, p->asks_proto, p->asks_port);
-	policy_ask(&s, PEER_ANY, 0, p->asks_proto, p->asks_port);
+	if (!(mask & 0xffffffff)) {
+		at += 32;
+		mask >>= 32;
+	}
+	if (!(mask & 0xffff)) {
+		at += 16;
+		mask >>= 16;
+	}
+	if (!(mask & 0xff)) {
+		at += 8;
+		mask >>= 8;
+	}
+	if (!(mask & 0xf)) {
+		at += 4;
+		mask >>= 4;
+	}
+	if (!(mask & 0x3)) {
+		at += 2;
+		mask >>= 2;
+	}
+	return at + !(mask & 1);
+}
 
-	flags = s.best ? s.best->flags : row->flags;
-	cookie = s.best ? s.best->cookie : row->cookie;
-	p->cookie = cookie;
-	p->judged = (policy_match(&s) + 1) | dir << 4;
+static __always_inline int policy_verdict_of(__u8 flags)
+{
 	if (flags & POLICY_ALLOW)
 		return 0;
 	return flags & POLICY_EXPLICIT ? -DROP_POLICY_DENY : -DROP_POLICY_DENIED;
+}
+
+/* Asks one part of a rule set. Notes in the packet which rule spoke. Returns 0, a negative reason, or POLICY_SILENT or
+ * POLICY_NEXT when no rule of this part speaks. @param dir enum direction */
+__separate int policy_part_verdict(struct pkt *p, __u64 at, __u32 identity, __u32 cidr_class,
+				   __u32 dir)
+{
+	struct policy_set_key set = {.set = at >> 32, .part = (__u32)at};
+	struct policy_peer_key peer = {};
+	struct policy_block_key block = {};
+	struct policy_ports ports = {};
+	const struct policy_peer *groups;
+	const struct rule_set *part;
+	__u64 about, hit;
+	__u32 first;
+
+	if (!p)
+		return -DROP_INVALID_TC_BUFFER;
+	part = bpf_map_lookup_elem(&cilium_policy_sets, &set);
+	if (!part)
+		return -DROP_NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION;
+	/* a piece of a datagram whose ports nobody knows, and rules that ask for them */
+	if ((p->flags & PKT_NO_PORTS) && (part->shapes & POLICY_PORT_SHAPES))
+		return -DROP_FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND;
+
+	block.bits = POLICY_BLOCK_BITS;
+	block.key.set = set.set;
+	block.key.part = set.part;
+	policy_rules_for(&ports, part->shapes, &block, p->asks_proto, p->asks_port);
+	hit = ports.exact | ports.protocol | ports.none;
+	about = part->anybody;
+	if (hit & ~about) {
+		peer.kind = PEER_IDENTITY;
+		peer.number = identity;
+		groups = bpf_map_lookup_elem(&cilium_policy_peers, &peer);
+		/* nobody knows whether a deny is about this peer */
+		if (!groups && (part->flags & POLICY_ASKS_PEER))
+			return -DROP_NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION;
+		about |= policy_rules_about(part, groups);
+		if (cidr_class) {
+			peer.kind = PEER_CLASS;
+			peer.number = cidr_class;
+			groups = bpf_map_lookup_elem(&cilium_policy_peers, &peer);
+			if (!groups && (part->flags & POLICY_ASKS_PEER))
+				return -DROP_NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION;
+			about |= policy_rules_about(part, groups);
+		}
+	}
+	hit &= about;
+	if (hit) {
+		first = policy_first(hit) % POLICY_RULES;
+		p->cookie = part->rule[first].cookie;
+		p->judged = (policy_match(&ports, 1ULL << first, part->anybody >> first & 1) + 1) |
+			    dir << 4;
+		return policy_verdict_of(part->rule[first].flags);
+	}
+	return part->flags & POLICY_MORE ? POLICY_NEXT : POLICY_SILENT;
+}
+
+/* Asks one rule set, part by part. Returns 0 or a negative reason. @param dir enum direction */
+__separate int policy_set_verdict(struct pkt *p, __u32 set, __u32 identity, __u32 cidr_class,
+				  __u32 dir)
+{
+	struct policy_set_key key = {.set = set};
+	const struct rule_set *row;
+	int ret = POLICY_NEXT;
+	__u32 part;
+
+	if (!p)
+		return -DROP_INVALID_TC_BUFFER;
+	for (part = 0; part < POLICY_PARTS && ret == POLICY_NEXT; part++)
+		ret = policy_part_verdict(p, (__u64)set << 32 | part, identity, cidr_class, dir);
+	if (ret <= 0)
+		return ret;
+	row = bpf_map_lookup_elem(&cilium_policy_sets, &key);
+	if (!row)
+		return -DROP_NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION;
+	p->cookie = row->cookie;
+	p->judged = (MATCH_NONE + 1) | dir << 4;
+	return policy_verdict_of(row->flags);
 }
 
 /* Returns 0 (allowed) or a negative reason.

@@ -6,16 +6,16 @@
 #include "bpf.h"
 #include "../abi/policy.h"
 
-/* What each set is; a set without a row denies. */
+/* The rules of each set, part by part; a set without its first part denies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, POLICY_SETS_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
-	__type(key, __u32);
+	__type(key, struct policy_set_key);
 	__type(value, struct rule_set);
 } cilium_policy_sets SEC(".maps");
 
-/* Entries of all sets. */
+/* Ports of all sets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, POLICY_MAX);
@@ -24,7 +24,7 @@ struct {
 	__type(value, struct policy_entry);
 } cilium_policy SEC(".maps");
 
-/* Entries for blocks of ports. */
+/* Blocks of ports. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, POLICY_BLOCKS_MAX);
@@ -32,5 +32,14 @@ struct {
 	__type(key, struct policy_block_key);
 	__type(value, struct policy_entry);
 } cilium_policy_p SEC(".maps");
+
+/* The groups that each identity and each CIDR class is in. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, POLICY_PEERS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct policy_peer_key);
+	__type(value, struct policy_peer);
+} cilium_policy_peers SEC(".maps");
 
 #endif

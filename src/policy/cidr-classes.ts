@@ -1,6 +1,6 @@
 /**
  * CIDR classes: the number that an address carries beside its identity. Two addresses are of one class when every
- * CIDR selector gives the same answer for both, so that a rule set needs one entry per class and not one per prefix.
+ * CIDR selector gives the same answer for both, so that a thousand prefixes of one rule cost one row and not a thousand.
  */
 import {type Cidr, compareCidrs} from '../model/cidr.ts'
 import type {Ip} from '../model/ip.ts'

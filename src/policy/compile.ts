@@ -1,56 +1,70 @@
 /**
- * Rules into a rule set. Every rule becomes entries for the peers it matches (anybody, identities, CIDR classes) times
- * the ports it matches; of several rules with the same key the strongest speaks: 1 a deny beats every allow, 2 an
- * allow beats what a filter that we do not have would have filtered, 3 of equals the first by policy name.
+ * Rules into a rule set. The order of the set's rules decides who speaks: 1 a deny beats every allow, 2 an allow beats
+ * what a filter that we do not have would have filtered, 3 of equals the first by policy name.
  */
-import type {CidrClass, NamedPorts} from './cidr-classes.ts'
+import type {NamedPorts} from './cidr-classes.ts'
 import type {ExpandedRule} from './expand.ts'
-import {outranks, type PortClaim, portBlocks} from './port-entries.ts'
+import {type PeerGroups, portNameKey} from './peer-groups.ts'
+import {type PortClaim, portBlocks} from './port-entries.ts'
 import type {PolicySubject, Resolved} from './resolve.ts'
-import type {Action, Port} from './rule.ts'
+import type {Port} from './rule.ts'
 import {
   type Cookies,
-  type Entry,
   type Fallback,
+  makePart,
   makeRuleSet,
-  type PeerKind,
-  peerKinds,
-  portForm,
-  portForms,
+  type PortEntry,
   type RangeEntry,
   type RuleSet,
+  type RuleSetPart,
+  ruleBit,
+  rulesPerPart,
+  type SetRule,
   tiers,
 } from './rule-set.ts'
-import type {Universe} from './universe.ts'
 
-const lastPort = 65535
+/** A port whose number is known. */
+type PlainPort = Exclude<Port, {readonly kind: 'name'}> | 'any'
+type NamedPort = Extract<Port, {readonly kind: 'name'}>
 
-/** What the rules say of one peer and protocol. */
-interface Slot {
-  readonly peerKind: PeerKind
-  readonly peer: number
-  readonly protocol: number
-  /** of the protocol as a whole; protocol 0: of everything */
-  whole: PortClaim | undefined
-  ports: Map<number, PortClaim> | undefined
-  ranges: PortClaim[] | undefined
+/** A rule about one group of peers, on its way into a part. */
+interface Row {
+  readonly tier: number
+  readonly order: number
+  readonly rule: SetRule
+  readonly ports: readonly PlainPort[]
 }
 
+/**
+ * Compiles what stands over one direction of one kind of endpoint.
+ *
+ * @param subject its own port names say what a name means on the way in
+ * @param groups gives numbers to the peers of rules; new ones change rows, which have to be written before the set
+ * @throws PolicyLimit when the datapath has no room for so many rules or groups
+ */
 export function compileRules(
   resolved: Resolved,
   subject: Pick<PolicySubject, 'namedPorts'>,
-  universe: Universe,
+  groups: PeerGroups,
   cookies: Cookies,
 ): RuleSet {
-  const compiler = new Compiler(resolved, subject.namedPorts, universe)
-  for (const [order, rule] of resolved.rules.entries()) {
-    compiler.add(rule, {tier: tierOf(rule.action), order, cookie: cookies.cookieOf(rule.ref)})
-  }
-  return compiler.finish(fallbackOf(resolved, cookies))
-}
-
-function tierOf(action: Action): number {
-  return tiers[action]
+  const portNames = new Set<string>()
+  const rows = resolved.rules.flatMap((rule, order) => {
+    const tier = tiers[rule.action]
+    const verdict = rule.action === 'allow' ? 'allow' : 'deny'
+    const voice = {verdict, explicit: rule.action === 'deny', cookie: cookies.cookieOf(rule.ref)} as const
+    const row = (group: number, ports: readonly PlainPort[]): Row => ({tier, order, ports, rule: {group, ...voice}})
+    return rowsOf(rule, {
+      own: resolved.direction === 'ingress' ? subject.namedPorts : undefined,
+      groups,
+      portNames,
+      row,
+    })
+  })
+  rows.sort((a, b) => b.tier - a.tier || a.order - b.order)
+  const parts: RuleSetPart[] = []
+  for (let at = 0; at < rows.length; at += rulesPerPart) parts.push(partOf(rows.slice(at, at + rulesPerPart)))
+  return makeRuleSet(parts.length === 0 ? [partOf([])] : parts, fallbackOf(resolved, cookies), portNames)
 }
 
 function fallbackOf({isolatedBy}: Resolved, cookies: Cookies): Fallback {
@@ -59,132 +73,69 @@ function fallbackOf({isolatedBy}: Resolved, cookies: Cookies): Fallback {
   return first === undefined ? {verdict: 'allow', cookie: 0} : {verdict: 'deny', cookie: cookies.cookieOf(first)}
 }
 
-type Voice = Pick<PortClaim, 'tier' | 'order' | 'cookie'>
-
-class Compiler {
-  private readonly slots = new Map<number, Slot>()
-  private readonly resolved: Resolved
-  private readonly ownPorts: NamedPorts
-  private readonly universe: Universe
-
-  constructor(resolved: Resolved, ownPorts: NamedPorts, universe: Universe) {
-    this.resolved = resolved
-    this.ownPorts = ownPorts
-    this.universe = universe
-  }
-
-  add(rule: ExpandedRule, voice: Voice): void {
-    const {ports} = rule
-    if (ports.kind === 'none') return
-    const list: readonly (Port | 'any')[] = ports.kind === 'any' ? ['any'] : ports.of
-    for (const port of list) {
-      if (port !== 'any' && port.kind === 'name') this.addNamed(rule, port, voice)
-      else this.addPlain(rule, port, voice)
-    }
-  }
-
-  finish(fallback: Fallback): RuleSet {
-    const entries: Entry[] = []
-    const ranges: RangeEntry[] = []
-    for (const slot of this.slots.values()) {
-      if (slot.whole !== undefined) entries.push(this.entry(slot, 0, slot.whole))
-      for (const [port, claim] of slot.ports ?? []) entries.push(this.entry(slot, port, claim))
-      for (const {port, bits, claim} of slot.ranges === undefined ? [] : portBlocks(slot.ranges)) {
-        ranges.push({...this.entry(slot, port, claim, portForms.range), bits})
-      }
-    }
-    return makeRuleSet(entries, ranges, fallback)
-  }
-
-  private addPlain({peers}: ExpandedRule, port: Exclude<Port, {kind: 'name'}> | 'any', voice: Voice): void {
-    if (peers.any) this.claim(peerKinds.any, 0, port, voice)
-    for (const selector of peers.selectors) {
-      for (const id of this.universe.identities.select(selector)) this.claim(peerKinds.identity, id, port, voice)
-    }
-    for (const {key} of peers.cidrs) {
-      for (const found of this.universe.classes) {
-        if (found.selectors.has(key)) this.claim(peerKinds.class, found.number, port, voice)
-      }
-    }
-  }
-
-  /** A name is the receiver's: ours on the way in, the peer's own on the way out. */
-  private addNamed(rule: ExpandedRule, {protocol, name}: Extract<Port, {kind: 'name'}>, voice: Voice): void {
-    const numbers = (ports: NamedPorts) =>
-      (ports.get(name) ?? [])
-        .filter((port) => port.protocol === protocol)
-        .map(({port}) => ({kind: 'range', protocol, first: port, last: port}) as const)
-    if (this.resolved.direction === 'ingress') {
-      for (const port of numbers(this.ownPorts)) this.addPlain(rule, port, voice)
-      return
-    }
-    const {any, selectors, cidrs} = rule.peers
-    const selected = new Set<number>()
-    if (any) for (const {id} of this.universe.identities) selected.add(id)
-    for (const selector of selectors) for (const id of this.universe.identities.select(selector)) selected.add(id)
-    for (const id of selected) {
-      const ports = this.universe.identities.get(id)?.namedPorts
-      if (ports === undefined || ports === 'differ') continue
-      for (const port of numbers(ports)) this.claim(peerKinds.identity, id, port, voice)
-    }
-    const differs = (id: number) => this.universe.identities.get(id)?.namedPorts === 'differ'
-    for (const found of this.universe.classes) {
-      const {variant} = found
-      if (variant === undefined) continue
-      const meant = selected.has(variant.identity) && differs(variant.identity)
-      if (!meant && !cidrs.some(({key}) => holds(found, key))) continue
-      for (const port of numbers(variant.namedPorts)) this.claim(peerKinds.class, found.number, port, voice)
-    }
-  }
-
-  private claim(
-    peerKind: PeerKind,
-    peer: number,
-    port: Exclude<Port, {kind: 'name'}> | 'any',
-    {tier, order, cookie}: Voice,
-  ): void {
-    const protocol = port === 'any' ? 0 : port.protocol
-    const slot = this.slot(peerKind, peer, protocol)
-    if (port === 'any' || port.kind === 'protocol') {
-      const claim = {first: 0, last: lastPort, tier, order, cookie}
-      if (outranks(claim, slot.whole)) slot.whole = claim
-      return
-    }
-    const [first, last] = port.kind === 'icmp' ? [port.type + 1, port.type + 1] : [port.first, port.last]
-    const claim = {first, last, tier, order, cookie}
-    if (first < last) {
-      slot.ranges ??= []
-      slot.ranges.push(claim)
-      return
-    }
-    slot.ports ??= new Map()
-    if (outranks(claim, slot.ports.get(first))) slot.ports.set(first, claim)
-  }
-
-  private slot(peerKind: PeerKind, peer: number, protocol: number): Slot {
-    // below 2^53: two bits, thirty-two, eight
-    const key = (peerKind * 0x100000000 + peer) * 256 + protocol
-    let slot = this.slots.get(key)
-    if (slot === undefined) {
-      slot = {peerKind, peer, protocol, whole: undefined, ports: undefined, ranges: undefined}
-      this.slots.set(key, slot)
-    }
-    return slot
-  }
-
-  private entry({peerKind, peer, protocol}: Slot, port: number, claim: PortClaim, form?: number): Entry {
-    const key = {peerKind, peer, protocol, port}
-    const {tier, cookie} = claim
-    // within a tier the one that says more precisely what it is about speaks, which no verdict depends on
-    const precise = (peerKind === peerKinds.any ? 0 : 4) + preciseness[form ?? portForm(key)]!
-    const verdict = tier === tiers.allow ? 'allow' : 'deny'
-    return {...key, verdict, explicit: tier === tiers.deny, precedence: tier * 256 + precise, cookie}
-  }
+interface RowContext {
+  /** the receiver's port names where we are the receiver */
+  readonly own: NamedPorts | undefined
+  readonly groups: PeerGroups
+  readonly portNames: Set<string>
+  row(group: number, ports: readonly PlainPort[]): Row
 }
 
-/** By port form: none, protocol, exact, range. */
-const preciseness = [0, 1, 3, 2]
+function rowsOf({peers, ports}: ExpandedRule, {own, groups, portNames, row}: RowContext): Row[] {
+  if (ports.kind === 'none') return []
+  if (!peers.any && peers.selectors.length === 0 && peers.cidrs.length === 0) return []
+  const plain: PlainPort[] = []
+  const named: NamedPort[] = []
+  for (const port of ports.kind === 'any' ? (['any'] as const) : ports.of) {
+    if (port === 'any' || port.kind !== 'name') plain.push(port)
+    else if (own === undefined) named.push(port)
+    else plain.push(...numbersOf(own, port))
+  }
+  const rows: Row[] = []
+  if (plain.length > 0) rows.push(row(peers.any ? 0 : groups.numberOf(peers), plain))
+  // a name is the receiver's: peers of whom it means the same are a group
+  for (const {name, protocol} of named) {
+    portNames.add(portNameKey(name, protocol))
+    for (const number of groups.portNumbers(name, protocol)) {
+      const port = {kind: 'range', protocol, first: number, last: number} as const
+      rows.push(row(groups.numberOf(peers, {name, protocol, port: number}), [port]))
+    }
+  }
+  return rows
+}
 
-function holds({selectors}: CidrClass, key: string): boolean {
-  return selectors.has(key)
+function numbersOf(ports: NamedPorts, {name, protocol}: NamedPort): PlainPort[] {
+  return (ports.get(name) ?? [])
+    .filter((port) => port.protocol === protocol)
+    .map(({port}) => ({kind: 'range', protocol, first: port, last: port}))
+}
+
+function partOf(rows: readonly Row[]): RuleSetPart {
+  const exact = new Map<number, bigint>()
+  const claims = new Map<number, PortClaim[]>()
+  const add = (protocol: number, port: number, rules: bigint) => {
+    const key = protocol * 65536 + port
+    exact.set(key, (exact.get(key) ?? 0n) | rules)
+  }
+  for (const [index, {ports}] of rows.entries()) {
+    const rules = ruleBit(index)
+    for (const port of ports) {
+      if (port === 'any') add(0, 0, rules)
+      else if (port.kind === 'protocol') add(port.protocol, 0, rules)
+      else {
+        const [first, last] = port.kind === 'icmp' ? [port.type + 1, port.type + 1] : [port.first, port.last]
+        if (first === last) add(port.protocol, first, rules)
+        else claims.set(port.protocol, [...(claims.get(port.protocol) ?? []), {first, last, rules}])
+      }
+    }
+  }
+  const entries = Array.from(exact, ([key, rules]): PortEntry => ({protocol: key >>> 16, port: key & 0xffff, rules}))
+  const ranges = [...claims].flatMap(([protocol, all]) =>
+    portBlocks(all).map(({port, bits, rules}): RangeEntry => ({protocol, port, bits, rules})),
+  )
+  return makePart(
+    rows.map(({rule}) => rule),
+    entries,
+    ranges,
+  )
 }

@@ -7,13 +7,15 @@ import {keyIs, limitToCluster, type PolicyOptions} from './options.ts'
 import type {CidrItem, Peer, Policy, Rule, Spec} from './rule.ts'
 import type {PolicyService, References} from './universe.ts'
 
+/** Who the other end may be. Nothing of all three: nobody. */
+export interface ExpandedPeers {
+  readonly any: boolean
+  readonly selectors: readonly Selector[]
+  readonly cidrs: readonly CidrSelector[]
+}
+
 export interface ExpandedRule extends Omit<Rule, 'peers'> {
-  /** nothing of all three: the rule matches nobody */
-  readonly peers: {
-    readonly any: boolean
-    readonly selectors: readonly Selector[]
-    readonly cidrs: readonly CidrSelector[]
-  }
+  readonly peers: ExpandedPeers
 }
 
 export interface ExpandedSpec extends Omit<Spec, 'rules'> {
@@ -48,7 +50,7 @@ export function cidrSelectorsOf(policies: readonly ExpandedPolicy[]): CidrSelect
   return policies.flatMap(({specs}) => specs.flatMap(({rules}) => rules.flatMap(({peers}) => peers.cidrs)))
 }
 
-function expandPeer(peer: Peer, references: References, options: PolicyOptions): ExpandedRule['peers'] {
+function expandPeer(peer: Peer, references: References, options: PolicyOptions): ExpandedPeers {
   switch (peer.kind) {
     case 'all':
       return {any: true, selectors: [], cidrs: []}

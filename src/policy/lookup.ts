@@ -1,6 +1,14 @@
-/** A rule set asked as the datapath asks it: every shape that it has, and the highest precedence wins. */
-import type {Entry, PeerKind, RangeEntry, RuleSet, Verdict} from './rule-set.ts'
-import {peerKinds, portForms, shapeBit} from './rule-set.ts'
+/** A rule set asked as the datapath asks it: rules by port, rules by peer, and the first in both speaks. */
+import {isMember, type PeerRows} from './peer-groups.ts'
+import {
+  portForms,
+  type RangeEntry,
+  type RuleSet,
+  type RuleSetPart,
+  type SetRule,
+  shapeBit,
+  type Verdict,
+} from './rule-set.ts'
 
 /** A packet's question. Port in host order; ICMP: type + 1; other protocols without ports: 0. */
 export interface Question {
@@ -13,64 +21,65 @@ export interface Question {
 export interface Answer {
   readonly verdict: Verdict
   readonly cookie: number
-  /** undefined: no entry matched, the fallback spoke */
-  readonly entry: Entry | undefined
+  /** undefined: no rule matched, the fallback spoke */
+  readonly rule: SetRule | undefined
 }
 
 export class RuleSetLookup {
   readonly set: RuleSet
-  private readonly entries = new Map<string, Entry>()
-  private readonly ranges = new Map<string, RangeEntry>()
-  /** lengths of blocks that there are, the longest first */
-  private readonly lengths: readonly number[]
+  private readonly peers: PeerRows
+  private readonly parts: readonly PartLookup[]
 
-  constructor(set: RuleSet) {
+  constructor(set: RuleSet, peers: PeerRows) {
     this.set = set
-    for (const entry of set.entries)
-      this.entries.set(keyOf(entry.peerKind, entry.peer, entry.protocol, entry.port), entry)
-    this.lengths = [...new Set(set.ranges.map(({bits}) => bits))].sort((a, b) => b - a)
-    for (const range of set.ranges) {
-      this.ranges.set(`${range.bits} ${keyOf(range.peerKind, range.peer, range.protocol, range.port)}`, range)
-    }
+    this.peers = peers
+    this.parts = set.parts.map((part) => new PartLookup(part))
   }
 
   ask({identity, cidrClass, protocol, port}: Question): Answer {
-    let best: Entry | undefined
-    const consider = (entry: Entry | undefined) => {
-      if (entry === undefined) return
-      if (best === undefined || entry.precedence > best.precedence) best = entry
-      else if (entry.precedence === best.precedence && entry.verdict === 'deny') best = entry
-    }
-    const peers: readonly (readonly [PeerKind, number])[] = [
-      [peerKinds.identity, identity],
-      [peerKinds.class, cidrClass],
-      [peerKinds.any, 0],
-    ]
-    const {shapes} = this.set
-    for (const [kind, peer] of peers) {
-      if (kind === peerKinds.class && cidrClass === 0) continue
-      if (shapes & shapeBit(kind, portForms.exact) && port !== 0) {
-        consider(this.entries.get(keyOf(kind, peer, protocol, port)))
+    const ofIdentity = this.peers.rowOf('identity', identity)
+    const ofClass = cidrClass === 0 ? undefined : this.peers.rowOf('class', cidrClass)
+    for (const lookup of this.parts) {
+      const found = lookup.rulesFor(protocol, port)
+      if (found === 0n) continue
+      for (const [index, rule] of lookup.part.rules.entries()) {
+        if (((found >> BigInt(index)) & 1n) === 0n) continue
+        const about = rule.group === 0 || isMember(ofIdentity, rule.group) || isMember(ofClass, rule.group)
+        if (about) return {verdict: rule.verdict, cookie: rule.cookie, rule}
       }
-      if (shapes & shapeBit(kind, portForms.range) && port !== 0) consider(this.range(kind, peer, protocol, port))
-      if (shapes & shapeBit(kind, portForms.protocol)) consider(this.entries.get(keyOf(kind, peer, protocol, 0)))
-      if (shapes & shapeBit(kind, portForms.none)) consider(this.entries.get(keyOf(kind, peer, 0, 0)))
     }
     const {fallback} = this.set
-    if (best === undefined) return {verdict: fallback.verdict, cookie: fallback.cookie, entry: undefined}
-    return {verdict: best.verdict, cookie: best.cookie, entry: best}
-  }
-
-  private range(kind: PeerKind, peer: number, protocol: number, port: number): RangeEntry | undefined {
-    for (const bits of this.lengths) {
-      const block = bits === 0 ? 0 : port & (0xffff << (16 - bits))
-      const found = this.ranges.get(`${bits} ${keyOf(kind, peer, protocol, block)}`)
-      if (found !== undefined) return found
-    }
-    return undefined
+    return {verdict: fallback.verdict, cookie: fallback.cookie, rule: undefined}
   }
 }
 
-function keyOf(kind: number, peer: number, protocol: number, port: number): string {
-  return `${kind} ${peer} ${protocol} ${port}`
+class PartLookup {
+  readonly part: RuleSetPart
+  private readonly entries = new Map<number, bigint>()
+  private readonly ranges: readonly RangeEntry[]
+
+  constructor(part: RuleSetPart) {
+    this.part = part
+    for (const {protocol, port, rules} of part.entries) this.entries.set(protocol * 65536 + port, rules)
+    this.ranges = part.ranges
+  }
+
+  rulesFor(protocol: number, port: number): bigint {
+    const has = (form: (typeof portForms)[keyof typeof portForms]) => (this.part.shapes & shapeBit(form)) !== 0
+    let rules = 0n
+    if (has(portForms.exact) && port !== 0) rules |= this.entries.get(protocol * 65536 + port) ?? 0n
+    if (has(portForms.range) && port !== 0) rules |= this.range(protocol, port)
+    if (has(portForms.protocol)) rules |= this.entries.get(protocol * 65536) ?? 0n
+    if (has(portForms.none)) rules |= this.entries.get(0) ?? 0n
+    return rules
+  }
+
+  private range(protocol: number, port: number): bigint {
+    for (const block of this.ranges) {
+      if (block.protocol === protocol && port >>> (16 - block.bits) === block.port >>> (16 - block.bits)) {
+        return block.rules
+      }
+    }
+    return 0n
+  }
 }

@@ -1,9 +1,8 @@
 /** Fragments in any order, with and without a stack that reassembles. */
 import {afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test} from 'vitest'
 import {ruleSetNumber} from '../../src/datapath/gen/enums.ts'
-import {PolicyTables} from '../../src/datapath/maps/policy.ts'
-import {makeRuleSet} from '../../src/policy/rule-set.ts'
 import {BpfNode, type Outcome, plans} from './node.ts'
+import {PolicyRules} from './policy-rules.ts'
 import './support/match.ts'
 import {fragments, Packet, tcp, udp} from './support/packet.ts'
 import {parsePacket} from './support/parse.ts'
@@ -86,15 +85,9 @@ describe.each(plans)('IPv$family', ({family, a, b, remote, node: own, outside, e
       action: 'drop',
       reason: 'FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND',
     })
-    const port53 = {peerKind: 0, peer: 0, protocol: 17, port: 53, verdict: 'allow', explicit: false} as const
-    const set = makeRuleSet([{...port53, precedence: 512, cookie: 7}], [], {verdict: 'deny', cookie: 99})
-    const tables = new PolicyTables((name) => plain.fd(name))
-    tables.write(ruleSetNumber.SET_FIRST + 1, set)
-    onTestFinished(() => {
-      tables.remove(ruleSetNumber.SET_FIRST + 1, set)
-      tables.close()
-    })
-    plain.pod('b', {ingressSet: ruleSetNumber.SET_FIRST + 1})
+    const policy = new PolicyRules(plain)
+    onTestFinished(() => policy.close())
+    plain.pod('b', {ingressSet: policy.install([{protocol: 17, port: 53}])})
     const local = fragments(udp(end(a, 40001), end(b, 53)).data(3000), 1200, 10)
     expect(plain.fromPod('a', local[1]!)).toMatchObject({reason: 'FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND'})
   })

@@ -88,6 +88,7 @@ class WrittenWorld {
     for (const pod of world.pods) {
       this.#numbers.set(pod, {ingress: this.#write(pod, 'ingress'), egress: this.#write(pod, 'egress')})
     }
+    tables.writePeers(this.#compiled.groups.takeChanges().rows)
     for (const party of partiesOf(world)) {
       const flags =
         party.kind === 'pod'
@@ -109,6 +110,7 @@ class WrittenWorld {
 
   [Symbol.dispose](): void {
     for (const [number, set] of this.#sets) tables.remove(number, set)
+    tables.writePeers(Array.from(this.#compiled.groups.allRows(), (row) => ({...row, groups: undefined})))
     for (const {ip} of partiesOf(this.#compiled.world)) node.addresses.delete(addr(ip))
   }
 

@@ -1,60 +1,40 @@
 /** Rule sets in the kernel, asked with packets; and the flows that rest on what they said. */
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {endpointFlags, eventType, ruleSetNumber, verdictMatch} from '../../src/datapath/gen/enums.ts'
-import {PolicyTables} from '../../src/datapath/maps/policy.ts'
-import {type Entry, makeRuleSet, type RangeEntry, type RuleSet} from '../../src/policy/rule-set.ts'
 import {BpfNode, identities, plans} from './node.ts'
+import {PolicyRules} from './policy-rules.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {icmp, tcp, udp} from './support/packet.ts'
 
-const {SET_OPEN, SET_FIRST} = ruleSetNumber
+const {SET_OPEN} = ruleSetNumber
 
 let node: BpfNode
-let tables: PolicyTables
-let next = SET_FIRST
-let written: [number, RuleSet][] = []
+let policy: PolicyRules
 
 beforeAll(async () => {
   node = await BpfNode.make('policy')
-  tables = new PolicyTables((name) => node.fd(name))
+  policy = new PolicyRules(node)
 })
 afterAll(() => {
-  tables?.close()
+  policy?.close()
   node?.close()
 })
 beforeEach(() => {
   node.reset()
-  for (const [number, set] of written) tables.remove(number, set)
-  written = []
+  policy.clear()
 })
-
-/** Writes a set under a fresh number. */
-function install(set: RuleSet): number {
-  const number = next++
-  tables.write(number, set)
-  written.push([number, set])
-  return number
-}
-
-function entry(change: Partial<Entry>): Entry {
-  const zero = {peerKind: 0, peer: 0, protocol: 0, port: 0, verdict: 'allow', explicit: false} as const
-  return {...zero, precedence: 512, cookie: 7, ...change}
-}
-
-function setOf(entries: Entry[], ranges: RangeEntry[] = []): RuleSet {
-  return makeRuleSet(entries, ranges, {verdict: 'deny', cookie: 99})
-}
 
 const denied = {action: 'drop', reason: 'POLICY_DENIED'}
 const forbidden = {action: 'drop', reason: 'POLICY_DENY'}
-const deny = {verdict: 'deny', explicit: true, precedence: 768, cookie: 8} as const
+const deny = {verdict: 'deny', cookie: 8} as const
+const unknown = {action: 'drop', reason: 'NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION'}
 
 describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
   const to80 = tcp(end(a, 4000), end(b, 80)).syn()
 
   test('an identity and a port are allowed, another port or identity is not', () => {
-    const ingressSet = install(setOf([entry({peerKind: 1, peer: identities.a, protocol: 6, port: 80})]))
+    const ingressSet = policy.install([{identity: identities.a, protocol: 6, port: 80}])
     node.pod('b', {ingressSet})
 
     expect(node.fromPod('a', to80)).toMatchObject({action: 'peer', to: 'b'})
@@ -64,14 +44,13 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
   })
 
   test('an explicit deny of everybody beats an allow of one identity and port', () => {
-    const allow = entry({peerKind: 1, peer: identities.a, protocol: 6, port: 80})
-    node.pod('b', {ingressSet: install(setOf([allow, entry(deny)]))})
+    node.pod('b', {ingressSet: policy.install([deny, {identity: identities.a, protocol: 6, port: 80}])})
 
     expect(node.fromPod('a', to80)).toMatchObject(forbidden)
   })
 
   test('a CIDR class is asked about, and 0 is no class', () => {
-    node.pod('b', {ingressSet: install(setOf([entry({peerKind: 2, peer: 5})]))})
+    node.pod('b', {ingressSet: policy.install([{cidrClass: 5}])})
     node.address(outside, {identity: 2, cidrClass: 5})
 
     expect(node.fromNet(tcp(end(outside, 4000), end(b, 80)).syn())).toMatchObject({action: 'peer'})
@@ -79,39 +58,62 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
   })
 
   test('blocks of ports hold what they say', () => {
-    const block = {...entry({protocol: 6, port: 8192}), bits: 3}
-    node.pod('b', {ingressSet: install(setOf([], [block]))})
+    node.pod('b', {ingressSet: policy.install([{protocol: 6, port: 8192, bits: 3}])})
     const verdict = (port: number) => node.fromPod('a', tcp(end(a, 4000), end(b, port)).syn()).action
 
     expect([8191, 8192, 16383, 16384].map(verdict)).toEqual(['drop', 'peer', 'peer', 'drop'])
   })
 
-  test('both ends are asked: the way out first', () => {
-    const everything = setOf([entry({})])
-    const nothing = setOf([])
-    node.pod('a', {egressSet: install(nothing)})
-    node.pod('b', {ingressSet: install(everything)})
-    expect(node.fromPod('a', to80)).toMatchObject(denied)
+  test('of several rules the first speaks, whatever part of the set it is in', () => {
+    const others = Array.from({length: 70}, (_, i) => ({identity: identities.a, protocol: 6, port: 1000 + i}))
+    const rules = [...others, {identity: identities.a, protocol: 6, port: 80}, {...deny, protocol: 6, port: 1000}]
+    node.pod('b', {ingressSet: policy.install(rules, 64)})
+    const verdict = (port: number) => node.fromPod('a', tcp(end(a, 4000), end(b, port)).syn()).action
 
-    node.pod('a', {egressSet: install(everything)})
+    expect([1000, 1063, 1064, 1069, 80].map(verdict)).toEqual(Array(5).fill('peer'))
+    expect(node.fromPod('a', tcp(end(a, 4000), end(b, 1070)).syn())).toMatchObject(denied)
+  })
+
+  test('a peer of whom nobody knows what it is does not pass where a deny may be about it', () => {
+    const everybody = {protocol: 6}
+    node.pod('b', {ingressSet: policy.install([{...deny, identity: identities.remote}, everybody])})
     expect(node.fromPod('a', to80)).toMatchObject({action: 'peer'})
 
     node.flush()
-    node.pod('b', {ingressSet: install(nothing)})
+    policy.forget(identities.a)
+    expect(node.fromPod('a', to80)).toMatchObject(unknown)
+
+    node.pod('b', {ingressSet: policy.install([everybody])})
+    expect(node.fromPod('a', to80)).toMatchObject({action: 'peer'})
+    policy.know(identities.a)
+  })
+
+  test('both ends are asked: the way out first', () => {
+    const everything = [{}]
+    const nothing: [] = []
+    node.pod('a', {egressSet: policy.install(nothing)})
+    node.pod('b', {ingressSet: policy.install(everything)})
+    expect(node.fromPod('a', to80)).toMatchObject(denied)
+
+    node.pod('a', {egressSet: policy.install(everything)})
+    expect(node.fromPod('a', to80)).toMatchObject({action: 'peer'})
+
+    node.flush()
+    node.pod('b', {ingressSet: policy.install(nothing)})
     expect(node.fromPod('a', to80)).toMatchObject(denied)
   })
 
   test('a flow is judged again by its own port and direction, whichever way the next packet travels', () => {
-    const only80 = () => setOf([entry({peerKind: 1, peer: identities.a, protocol: 6, port: 80})])
-    node.pod('b', {ingressSet: install(only80())})
+    const only80 = [{identity: identities.a, protocol: 6, port: 80}]
+    node.pod('b', {ingressSet: policy.install(only80)})
     const request = node.fromPod('a', to80)
     const reply = answer(request.packet).synAck()
 
-    node.pod('b', {ingressSet: install(only80())})
+    node.pod('b', {ingressSet: policy.install(only80)})
     expect(node.fromPod('b', reply)).toMatchObject({action: 'peer', to: 'a'})
     expect(node.fromPod('a', to80)).toMatchObject({action: 'peer', to: 'b'})
 
-    node.pod('b', {ingressSet: install(setOf([]))})
+    node.pod('b', {ingressSet: policy.install([])})
     expect(node.fromPod('b', reply)).toMatchObject(denied)
     expect(node.fromPod('a', to80)).toMatchObject(denied)
 
@@ -120,11 +122,12 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
   })
 
   test('a peer that was relabelled is judged by its new identity, in both directions', () => {
-    node.pod('b', {ingressSet: install(setOf([entry({peerKind: 1, peer: identities.a})]))})
+    node.pod('b', {ingressSet: policy.install([{identity: identities.a}])})
     const request = node.fromPod('a', to80)
     const reply = answer(request.packet).synAck()
     expect(node.fromPod('b', reply)).toMatchObject({action: 'peer'})
 
+    policy.know(1111)
     node.pod('a', {identity: 1111})
     node.address(a, {identity: 1111, endpoint: 1 | (1 << 16)})
     node.moveEpoch()
@@ -134,15 +137,15 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
   })
 
   test('an endpoint in audit mode is told about and let through', () => {
-    node.pod('b', {ingressSet: install(setOf([])), flags: endpointFlags.ENDPOINT_AUDIT})
+    node.pod('b', {ingressSet: policy.install([]), flags: endpointFlags.ENDPOINT_AUDIT})
 
     expect(node.fromPod('a', to80)).toMatchObject({action: 'peer'})
   })
 
   test('verdict events name the rule and how it matched, for allow, deny and default deny', () => {
-    const allow = entry({peerKind: 1, peer: identities.a, protocol: 6, port: 80})
-    const not81 = entry({...deny, protocol: 6, port: 81})
-    node.pod('b', {ingressSet: install(setOf([allow, not81]))})
+    const allow = {identity: identities.a, protocol: 6, port: 80}
+    const not81 = {...deny, protocol: 6, port: 81}
+    node.pod('b', {ingressSet: policy.install([not81, allow])})
     node.takeEvents()
 
     for (const port of [80, 81, 82]) node.fromPod('a', tcp(end(a, 4000), end(b, port)).syn())
@@ -160,17 +163,17 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
 
   test('an echo request is asked about by its type, and its flow stays one of requests', () => {
     const [protocol, type] = family === 4 ? [1, 8] : [58, 128]
-    const requests = () => setOf([entry({protocol, port: type + 1})])
-    node.pod('b', {ingressSet: install(requests())})
+    const requests = [{protocol, port: type + 1}]
+    node.pod('b', {ingressSet: policy.install(requests)})
     const ping = icmp(a, b).echo(7)
     const request = node.fromPod('a', ping)
     const reply = answer(request.packet)
     expect(request).toMatchObject({action: 'peer', to: 'b'})
 
-    node.pod('b', {ingressSet: install(requests())})
+    node.pod('b', {ingressSet: policy.install(requests)})
     expect(node.fromPod('b', reply)).toMatchObject({action: 'peer', to: 'a'})
 
-    node.pod('b', {ingressSet: install(setOf([entry({protocol, port: type})]))})
+    node.pod('b', {ingressSet: policy.install([{protocol, port: type}])})
     expect(node.fromPod('b', reply)).toMatchObject(denied)
     expect(node.fromPod('a', ping)).toMatchObject(denied)
   })

@@ -454,7 +454,6 @@ export const monitorLevelNames: ReadonlyMap<number, keyof typeof monitorLevel> =
 
 /** enum peer_kind */
 export const peerKind = {
-  PEER_ANY: 0,
   PEER_IDENTITY: 1,
   PEER_CLASS: 2,
 } as const
@@ -462,7 +461,6 @@ export const peerKind = {
 export type PeerKind = (typeof peerKind)[keyof typeof peerKind]
 
 export const peerKindNames: ReadonlyMap<number, keyof typeof peerKind> = new Map([
-  [0, 'PEER_ANY'],
   [1, 'PEER_IDENTITY'],
   [2, 'PEER_CLASS'],
 ])
@@ -471,6 +469,8 @@ export const peerKindNames: ReadonlyMap<number, keyof typeof peerKind> = new Map
 export const policyFlags = {
   POLICY_ALLOW: 1,
   POLICY_EXPLICIT: 2,
+  POLICY_MORE: 4,
+  POLICY_ASKS_PEER: 8,
 } as const
 
 export type PolicyFlags = (typeof policyFlags)[keyof typeof policyFlags]
@@ -478,6 +478,8 @@ export type PolicyFlags = (typeof policyFlags)[keyof typeof policyFlags]
 export const policyFlagsNames: ReadonlyMap<number, keyof typeof policyFlags> = new Map([
   [1, 'POLICY_ALLOW'],
   [2, 'POLICY_EXPLICIT'],
+  [4, 'POLICY_MORE'],
+  [8, 'POLICY_ASKS_PEER'],
 ])
 
 /** enum port_form */

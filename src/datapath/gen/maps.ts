@@ -39,6 +39,12 @@ import {
   type PolicyEntry,
   policyKeyCodec,
   type PolicyKey,
+  policyPeerCodec,
+  type PolicyPeer,
+  policyPeerKeyCodec,
+  type PolicyPeerKey,
+  policySetKeyCodec,
+  type PolicySetKey,
   prefixKeyCodec,
   type PrefixKey,
   ruleSetCodec,
@@ -216,7 +222,7 @@ export const ciliumMetrics: MapShape<number, readonly Counter[]> = {
 export const ciliumPolicy: MapShape<PolicyKey, PolicyEntry> = {
   name: 'cilium_policy',
   type: 1, // hash
-  maxEntries: 262144,
+  maxEntries: 65536,
   key: policyKeyCodec,
   value: policyEntryCodec,
   flags: 129,
@@ -231,11 +237,20 @@ export const ciliumPolicyP: MapShape<PolicyBlockKey, PolicyEntry> = {
   flags: 129,
 }
 
-export const ciliumPolicySets: MapShape<number, RuleSet> = {
+export const ciliumPolicyPeers: MapShape<PolicyPeerKey, PolicyPeer> = {
+  name: 'cilium_policy_peers',
+  type: 1, // hash
+  maxEntries: 131072,
+  key: policyPeerKeyCodec,
+  value: policyPeerCodec,
+  flags: 129,
+}
+
+export const ciliumPolicySets: MapShape<PolicySetKey, RuleSet> = {
   name: 'cilium_policy_sets',
   type: 1, // hash
   maxEntries: 16384,
-  key: u32,
+  key: policySetKeyCodec,
   value: ruleSetCodec,
   flags: 129,
 }
@@ -304,6 +319,7 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_metrics: ciliumMetrics,
   cilium_policy: ciliumPolicy,
   cilium_policy_p: ciliumPolicyP,
+  cilium_policy_peers: ciliumPolicyPeers,
   cilium_policy_sets: ciliumPolicySets,
   cilium_scratch: ciliumScratch,
   cilium_shards: ciliumShards,

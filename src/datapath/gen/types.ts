@@ -1428,11 +1428,10 @@ export const frontendKeyZero: FrontendKey = {
   scope: 0,
 }
 
-/** struct policy_key, 12 bytes */
+/** struct policy_key, 8 bytes */
 export interface PolicyKey {
   readonly set: number
-  readonly peer: number
-  readonly kind: number
+  readonly part: number
   readonly proto: number
   /** the number; network order in memory */
   readonly port: number
@@ -1441,40 +1440,36 @@ export interface PolicyKey {
 /** Bytes from the start, for readers of single fields. */
 export const policyKeyOffsets = {
   set: 0,
-  peer: 4,
-  kind: 8,
-  proto: 9,
-  port: 10,
+  part: 4,
+  proto: 5,
+  port: 6,
 } as const
 
 export const policyKeyCodec: Codec<PolicyKey> = {
-  size: 12,
+  size: 8,
   encode(value, view, offset) {
     view.setUint32(offset, value.set, true)
-    view.setUint32(offset + 4, value.peer, true)
-    view.setUint8(offset + 8, value.kind)
-    view.setUint8(offset + 9, value.proto)
-    view.setUint16(offset + 10, value.port)
+    view.setUint8(offset + 4, value.part)
+    view.setUint8(offset + 5, value.proto)
+    view.setUint16(offset + 6, value.port)
   },
   decode: (view, offset) => ({
     set: view.getUint32(offset, true),
-    peer: view.getUint32(offset + 4, true),
-    kind: view.getUint8(offset + 8),
-    proto: view.getUint8(offset + 9),
-    port: view.getUint16(offset + 10),
+    part: view.getUint8(offset + 4),
+    proto: view.getUint8(offset + 5),
+    port: view.getUint16(offset + 6),
   }),
 }
 
 /** All fields zero: spread it and set what matters. */
 export const policyKeyZero: PolicyKey = {
   set: 0,
-  peer: 0,
-  kind: 0,
+  part: 0,
   proto: 0,
   port: 0,
 }
 
-/** struct policy_block_key, 16 bytes */
+/** struct policy_block_key, 12 bytes */
 export interface PolicyBlockKey {
   readonly bits: number
   readonly key: PolicyKey
@@ -1487,7 +1482,7 @@ export const policyBlockKeyOffsets = {
 } as const
 
 export const policyBlockKeyCodec: Codec<PolicyBlockKey> = {
-  size: 16,
+  size: 12,
   encode(value, view, offset) {
     view.setUint32(offset, value.bits, true)
     policyKeyCodec.encode(value.key, view, offset + 4)
@@ -1504,9 +1499,89 @@ export const policyBlockKeyZero: PolicyBlockKey = {
   key: policyKeyZero,
 }
 
-/** struct policy_entry, 12 bytes */
+/** struct policy_entry, 8 bytes */
 export interface PolicyEntry {
-  readonly precedence: number
+  readonly rules: bigint
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policyEntryOffsets = {
+  rules: 0,
+} as const
+
+export const policyEntryCodec: Codec<PolicyEntry> = {
+  size: 8,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, value.rules, true)
+  },
+  decode: (view, offset) => ({
+    rules: view.getBigUint64(offset, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policyEntryZero: PolicyEntry = {
+  rules: 0n,
+}
+
+/** struct policy_peer, 512 bytes */
+export interface PolicyPeer {
+  readonly groups: Uint8Array
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policyPeerOffsets = {
+  groups: 0,
+} as const
+
+export const policyPeerCodec: Codec<PolicyPeer> = {
+  size: 512,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 512, value.groups)
+  },
+  decode: (view, offset) => ({
+    groups: readBytes(view, offset, 512),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policyPeerZero: PolicyPeer = {
+  groups: new Uint8Array(512),
+}
+
+/** struct policy_peer_key, 8 bytes */
+export interface PolicyPeerKey {
+  readonly kind: number
+  readonly number: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policyPeerKeyOffsets = {
+  kind: 0,
+  number: 4,
+} as const
+
+export const policyPeerKeyCodec: Codec<PolicyPeerKey> = {
+  size: 8,
+  encode(value, view, offset) {
+    view.setUint32(offset, value.kind, true)
+    view.setUint32(offset + 4, value.number, true)
+  },
+  decode: (view, offset) => ({
+    kind: view.getUint32(offset, true),
+    number: view.getUint32(offset + 4, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policyPeerKeyZero: PolicyPeerKey = {
+  kind: 0,
+  number: 0,
+}
+
+/** struct policy_rule, 12 bytes */
+export interface PolicyRule {
+  readonly group: number
   readonly cookie: number
   /** the number; network order in memory */
   readonly proxyPort: number
@@ -1514,24 +1589,24 @@ export interface PolicyEntry {
 }
 
 /** Bytes from the start, for readers of single fields. */
-export const policyEntryOffsets = {
-  precedence: 0,
+export const policyRuleOffsets = {
+  group: 0,
   cookie: 4,
   proxyPort: 8,
   flags: 10,
 } as const
 
-export const policyEntryCodec: Codec<PolicyEntry> = {
+export const policyRuleCodec: Codec<PolicyRule> = {
   size: 12,
   encode(value, view, offset) {
     view.setUint8(offset + 11, 0)
-    view.setUint32(offset, value.precedence, true)
+    view.setUint32(offset, value.group, true)
     view.setUint32(offset + 4, value.cookie, true)
     view.setUint16(offset + 8, value.proxyPort)
     view.setUint8(offset + 10, value.flags)
   },
   decode: (view, offset) => ({
-    precedence: view.getUint32(offset, true),
+    group: view.getUint32(offset, true),
     cookie: view.getUint32(offset + 4, true),
     proxyPort: view.getUint16(offset + 8),
     flags: view.getUint8(offset + 10),
@@ -1539,11 +1614,41 @@ export const policyEntryCodec: Codec<PolicyEntry> = {
 }
 
 /** All fields zero: spread it and set what matters. */
-export const policyEntryZero: PolicyEntry = {
-  precedence: 0,
+export const policyRuleZero: PolicyRule = {
+  group: 0,
   cookie: 0,
   proxyPort: 0,
   flags: 0,
+}
+
+/** struct policy_set_key, 8 bytes */
+export interface PolicySetKey {
+  readonly set: number
+  readonly part: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const policySetKeyOffsets = {
+  set: 0,
+  part: 4,
+} as const
+
+export const policySetKeyCodec: Codec<PolicySetKey> = {
+  size: 8,
+  encode(value, view, offset) {
+    view.setUint32(offset, value.set, true)
+    view.setUint32(offset + 4, value.part, true)
+  },
+  decode: (view, offset) => ({
+    set: view.getUint32(offset, true),
+    part: view.getUint32(offset + 4, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const policySetKeyZero: PolicySetKey = {
+  set: 0,
+  part: 0,
 }
 
 /** struct prefix_key, 20 bytes */
@@ -1616,40 +1721,58 @@ export const routeZero: Route = {
   mtu: 0,
 }
 
-/** struct rule_set, 16 bytes */
+/** struct rule_set, 792 bytes */
 export interface RuleSet {
+  readonly anybody: bigint
   readonly shapes: number
   readonly cookie: number
+  readonly count: number
   readonly flags: number
+  readonly rule: readonly PolicyRule[]
 }
 
 /** Bytes from the start, for readers of single fields. */
 export const ruleSetOffsets = {
-  shapes: 0,
-  cookie: 4,
-  flags: 8,
+  anybody: 0,
+  shapes: 8,
+  cookie: 12,
+  count: 16,
+  flags: 18,
+  rule: 24,
 } as const
 
 export const ruleSetCodec: Codec<RuleSet> = {
-  size: 16,
+  size: 792,
   encode(value, view, offset) {
-    view.setUint32(offset + 12, 0)
-    view.setUint32(offset, value.shapes, true)
-    view.setUint32(offset + 4, value.cookie, true)
-    view.setUint32(offset + 8, value.flags, true)
+    view.setUint8(offset + 19, 0)
+    view.setUint32(offset + 20, 0)
+    view.setBigUint64(offset, value.anybody, true)
+    view.setUint32(offset + 8, value.shapes, true)
+    view.setUint32(offset + 12, value.cookie, true)
+    view.setUint16(offset + 16, value.count, true)
+    view.setUint8(offset + 18, value.flags)
+    for (let i = 0; i < 64; i++) {
+      policyRuleCodec.encode(value.rule[i]!, view, offset + 24 + i * 12)
+    }
   },
   decode: (view, offset) => ({
-    shapes: view.getUint32(offset, true),
-    cookie: view.getUint32(offset + 4, true),
-    flags: view.getUint32(offset + 8, true),
+    anybody: view.getBigUint64(offset, true),
+    shapes: view.getUint32(offset + 8, true),
+    cookie: view.getUint32(offset + 12, true),
+    count: view.getUint16(offset + 16, true),
+    flags: view.getUint8(offset + 18),
+    rule: Array.from({length: 64}, (_, i) => policyRuleCodec.decode(view, offset + 24 + i * 12)),
   }),
 }
 
 /** All fields zero: spread it and set what matters. */
 export const ruleSetZero: RuleSet = {
+  anybody: 0n,
   shapes: 0,
   cookie: 0,
+  count: 0,
   flags: 0,
+  rule: Array.from({length: 64}, () => policyRuleZero),
 }
 
 /** struct target, 28 bytes */

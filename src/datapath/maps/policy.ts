@@ -1,75 +1,118 @@
 /** The maps of rule sets: opened through a generation or by their pins. */
 import {BpfMap} from '../../kernel/bpf/map.ts'
-import {policyFlags} from '../gen/enums.ts'
-import {ciliumPolicy, ciliumPolicyP, ciliumPolicySets} from '../gen/maps.ts'
-import type {PolicyBlockKey, PolicyEntry, PolicyKey, RuleSet} from '../gen/types.ts'
+import {peerKind, policyFlags} from '../gen/enums.ts'
+import {ciliumPolicy, ciliumPolicyP, ciliumPolicyPeers, ciliumPolicySets} from '../gen/maps.ts'
+import {
+  type PolicyBlockKey,
+  type PolicyEntry,
+  type PolicyKey,
+  type PolicyPeer,
+  type PolicyPeerKey,
+  type PolicyRule,
+  type PolicySetKey,
+  policyRuleZero,
+  type RuleSet,
+  ruleSetZero,
+} from '../gen/types.ts'
 import type {MapOpener} from './open.ts'
 
-/** An entry as the compiler gives it; port in host order. */
-export interface CompiledEntry {
-  /** 0 anybody, 1 an identity, 2 a CIDR class */
-  readonly peerKind: number
-  readonly peer: number
-  readonly protocol: number
-  readonly port: number
+/** A rule as the compiler gives it. */
+export interface CompiledRule {
+  /** number of the group of peers it is about; 0: anybody */
+  readonly group: number
   readonly verdict: 'allow' | 'deny'
   /** a deny that a policy asks for by name */
   readonly explicit: boolean
-  readonly precedence: number
   readonly cookie: number
 }
 
-export interface CompiledSet {
+/** Port in host order; `rules`: bit n is the part's rule n. */
+export interface CompiledPort {
+  readonly protocol: number
+  readonly port: number
+  readonly rules: bigint
+}
+
+export interface CompiledPart {
   readonly shapes: number
-  readonly fallback: {readonly verdict: 'allow' | 'deny'; readonly cookie: number}
-  readonly entries: readonly CompiledEntry[]
+  readonly anybody: bigint
+  readonly asksPeer: boolean
+  readonly rules: readonly CompiledRule[]
+  readonly entries: readonly CompiledPort[]
   /** blocks of ports that share their upper `bits` bits */
-  readonly ranges: readonly (CompiledEntry & {readonly bits: number})[]
+  readonly ranges: readonly (CompiledPort & {readonly bits: number})[]
+}
+
+export interface CompiledSet {
+  readonly fallback: {readonly verdict: 'allow' | 'deny'; readonly cookie: number}
+  readonly parts: readonly CompiledPart[]
+}
+
+/** The groups that an identity or CIDR class is in; undefined: it is gone. */
+export interface CompiledPeer {
+  readonly kind: 'identity' | 'class'
+  readonly number: number
+  readonly groups: Uint8Array | undefined
 }
 
 /** Bits of a block's key before its port. */
-const blockPrefixBits = 80
+const blockPrefixBits = 48
 
 export class PolicyTables {
-  readonly sets: BpfMap<number, RuleSet>
+  readonly sets: BpfMap<PolicySetKey, RuleSet>
   readonly entries: BpfMap<PolicyKey, PolicyEntry>
   readonly blocks: BpfMap<PolicyBlockKey, PolicyEntry>
+  readonly peers: BpfMap<PolicyPeerKey, PolicyPeer>
 
   /** @throws BPF_MAP_LAYOUT, and what the opener throws */
   constructor(open: MapOpener) {
     this.sets = new BpfMap(open('cilium_policy_sets'), ciliumPolicySets)
     this.entries = new BpfMap(open('cilium_policy'), ciliumPolicy)
     this.blocks = new BpfMap(open('cilium_policy_p'), ciliumPolicyP)
+    this.peers = new BpfMap(open('cilium_policy_peers'), ciliumPolicyPeers)
   }
 
   /**
-   * Writes a set under a number that nobody points at. Its own row comes last: until then whoever is given the number
-   * by mistake is denied. @throws what a full map throws; what was written is taken back
+   * Writes a set under a number that nobody points at. Its first part comes last: until then whoever is given the
+   * number by mistake is denied. @throws what a full map throws; what was written is taken back
    */
   write(set: number, compiled: CompiledSet): void {
     try {
-      this.entries.putAll(compiled.entries.map((entry) => [keyOf(set, entry), entryOf(entry)] as const))
-      this.blocks.putAll(compiled.ranges.map((range) => [blockKeyOf(set, range), entryOf(range)] as const))
-      this.sets.put(set, {
-        shapes: compiled.shapes,
-        cookie: compiled.fallback.cookie,
-        flags: compiled.fallback.verdict === 'allow' ? policyFlags.POLICY_ALLOW : 0,
-      })
+      for (const [part, content] of [...compiled.parts.entries()].reverse()) {
+        this.entries.putAll(content.entries.map((entry) => [keyOf(set, part, entry), {rules: entry.rules}] as const))
+        this.blocks.putAll(content.ranges.map((range) => [blockKeyOf(set, part, range), {rules: range.rules}] as const))
+        this.sets.put({set, part}, partOf(content, compiled, part < compiled.parts.length - 1))
+      }
     } catch (error) {
       this.remove(set, compiled)
       throw error
     }
   }
 
-  /** Takes a set out that nobody points at any more: its own row first, so that what is left of it denies. */
+  /** Takes a set out that nobody points at any more: its first part first, so that what is left of it denies. */
   remove(set: number, compiled: CompiledSet): void {
-    this.sets.delete(set)
-    for (const entry of compiled.entries) this.entries.delete(keyOf(set, entry))
-    for (const range of compiled.ranges) this.blocks.delete(blockKeyOf(set, range))
+    for (const [part, content] of compiled.parts.entries()) {
+      this.sets.delete({set, part})
+      for (const entry of content.entries) this.entries.delete(keyOf(set, part, entry))
+      for (const range of content.ranges) this.blocks.delete(blockKeyOf(set, part, range))
+    }
+  }
+
+  /** Writes and removes rows of peers, each at once. A row is written before any address says its number. */
+  writePeers(rows: Iterable<CompiledPeer>): void {
+    const puts: (readonly [PolicyPeerKey, PolicyPeer])[] = []
+    const removals: PolicyPeerKey[] = []
+    for (const {kind, number, groups} of rows) {
+      const key = {kind: kind === 'identity' ? peerKind.PEER_IDENTITY : peerKind.PEER_CLASS, number}
+      if (groups === undefined) removals.push(key)
+      else puts.push([key, {groups}])
+    }
+    this.peers.putAll(puts)
+    this.peers.deleteAll(removals)
   }
 
   close(): void {
-    for (const map of [this.sets, this.entries, this.blocks]) map.close()
+    for (const map of [this.sets, this.entries, this.blocks, this.peers]) map.close()
   }
 
   [Symbol.dispose](): void {
@@ -77,15 +120,29 @@ export class PolicyTables {
   }
 }
 
-function keyOf(set: number, {peerKind, peer, protocol, port}: CompiledEntry): PolicyKey {
-  return {set, peer, kind: peerKind, proto: protocol, port}
+function partOf({shapes, anybody, asksPeer, rules}: CompiledPart, {fallback}: CompiledSet, more: boolean): RuleSet {
+  return {
+    anybody,
+    shapes,
+    cookie: fallback.cookie,
+    count: rules.length,
+    flags:
+      (fallback.verdict === 'allow' ? policyFlags.POLICY_ALLOW : 0) |
+      (more ? policyFlags.POLICY_MORE : 0) |
+      (asksPeer ? policyFlags.POLICY_ASKS_PEER : 0),
+    rule: ruleSetZero.rule.map((_, index) => (rules[index] === undefined ? policyRuleZero : ruleOf(rules[index]))),
+  }
 }
 
-function blockKeyOf(set: number, range: CompiledEntry & {readonly bits: number}): PolicyBlockKey {
-  return {bits: blockPrefixBits + range.bits, key: keyOf(set, range)}
-}
-
-function entryOf({verdict, explicit, precedence, cookie}: CompiledEntry): PolicyEntry {
+function ruleOf({group, cookie, verdict, explicit}: CompiledRule): PolicyRule {
   const flags = verdict === 'allow' ? policyFlags.POLICY_ALLOW : explicit ? policyFlags.POLICY_EXPLICIT : 0
-  return {precedence, cookie, proxyPort: 0, flags}
+  return {group, cookie, proxyPort: 0, flags}
+}
+
+function keyOf(set: number, part: number, {protocol, port}: CompiledPort): PolicyKey {
+  return {set, part, proto: protocol, port}
+}
+
+function blockKeyOf(set: number, part: number, range: CompiledPort & {readonly bits: number}): PolicyBlockKey {
+  return {bits: blockPrefixBits + range.bits, key: keyOf(set, part, range)}
 }

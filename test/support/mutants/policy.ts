@@ -43,8 +43,8 @@ export const policyMutants: readonly Mutant[] = [
   {
     name: 'of overlapping ranges the first speaks for all',
     file: 'src/policy/port-entries.ts',
-    find: 'if (best !== undefined && current?.claim === best) current.last = last',
-    replace: 'if (best !== undefined && current !== undefined) current.last = last',
+    find: 'if (rules !== 0n && current?.rules === rules) current.last = last',
+    replace: 'if (rules !== 0n && current !== undefined) current.last = last',
   },
   {
     name: 'peers of a namespaced policy may be of any namespace',
@@ -61,14 +61,14 @@ export const policyMutants: readonly Mutant[] = [
   {
     name: 'a port name is looked up at the sender',
     file: 'src/policy/compile.ts',
-    find: "if (this.resolved.direction === 'ingress') {",
-    replace: "if (this.resolved.direction !== 'ingress') {",
+    find: "own: resolved.direction === 'ingress' ?",
+    replace: "own: resolved.direction !== 'ingress' ?",
   },
   {
     name: 'pods that share an identity share their port names',
-    file: 'src/policy/compile.ts',
-    find: 'const meant = selected.has(variant.identity) && differs(variant.identity)',
-    replace: 'const meant = false && differs(variant.identity)',
+    file: 'src/policy/peer-groups.ts',
+    find: "if (identity?.namedPorts !== 'differ') return false",
+    replace: 'return false',
   },
   {
     name: 'prefixes of Cilium policies match pods',
@@ -87,6 +87,30 @@ export const policyMutants: readonly Mutant[] = [
     file: 'src/policy/network-policy.ts',
     find: "egress: (read.list(spec, 'egress', 'spec') ?? []).length > 0}",
     replace: "egress: (read.list(spec, 'egress', 'spec') ?? []).length >= 0}",
+  },
+  {
+    name: 'a group is known by its first selector alone',
+    file: 'src/policy/peer-groups.ts',
+    find: '...selectors.map(formatSelector), ...cidrs',
+    replace: '...selectors.slice(0, 1).map(formatSelector), ...cidrs',
+  },
+  {
+    name: 'a group has those in it whose port names agree, and the others, too',
+    file: 'src/policy/peer-groups.ts',
+    find: 'if (!agrees(this.identities.get(id)!, group)) members.delete(id)',
+    replace: 'if (false) members.delete(id)',
+  },
+  {
+    name: 'prefixes in a group are forgotten',
+    file: 'src/policy/peer-groups.ts',
+    find: 'if (meaning === undefined) return byPrefix',
+    replace: 'if (meaning === undefined) return byPrefix && variant !== undefined',
+  },
+  {
+    name: 'the second part of a mask is forgotten',
+    file: 'src/policy/compile.ts',
+    find: 'exact.set(key, (exact.get(key) ?? 0n) | rules)',
+    replace: 'exact.set(key, rules)',
   },
   {
     name: 'a namespace selector ignores its expressions',

@@ -12,10 +12,11 @@ import {cidrSelectorsOf, type ExpandedPolicy, expandPolicy} from '../../../src/p
 import {RuleSetLookup} from '../../../src/policy/lookup.ts'
 import {checkNetworkPolicy} from '../../../src/policy/network-policy.ts'
 import {defaultPolicyOptions, type PolicyOptions} from '../../../src/policy/options.ts'
+import {PeerGroups} from '../../../src/policy/peer-groups.ts'
 import {inOrder, resolveRules} from '../../../src/policy/resolve.ts'
 import {RuleCookies} from '../../../src/policy/rule-cookies.ts'
 import type {RuleSet} from '../../../src/policy/rule-set.ts'
-import {IdentityIndex, objectLabels, type PeerIdentity} from '../../../src/policy/universe.ts'
+import {objectLabels, type PeerIdentity} from '../../../src/policy/universe.ts'
 import type {Party, PolicyObject, Question, World, WorldPod} from './world.ts'
 
 /** The steps that a mutant may replace. */
@@ -41,7 +42,7 @@ export class CompiledWorld {
   readonly policies: readonly ExpandedPolicy[]
   private readonly parts: CompilerParts
   private readonly classes: CidrClasses
-  private readonly identities: IdentityIndex
+  readonly groups = new PeerGroups()
   private readonly numbers = new Map<string, number>()
   private readonly sets = new Map<string, RuleSetLookup | 'open'>()
   /** by address: identity and class */
@@ -67,9 +68,10 @@ export class CompiledWorld {
       world.policies.map((object) => parts.expandPolicy(this.check(object, options), references, options)),
     )
     this.classes = new CidrClasses(cidrSelectorsOf(this.policies))
-    this.identities = new IdentityIndex(this.peerIdentities())
+    for (const identity of this.peerIdentities()) this.groups.setIdentity(identity)
     // pods' classes come to be when their addresses are looked at
     for (const pod of world.pods) for (const ip of pod.ips) this.classOf({kind: 'pod', pod, ip})
+    this.groups.setClasses(this.classes.all)
   }
 
   ask({subject, direction, peer, protocol, port}: Question): {allowed: boolean; cookie: number} {
@@ -86,7 +88,7 @@ export class CompiledWorld {
     let set = this.sets.get(key)
     if (set === undefined) {
       const rules = this.compile(pod, direction)
-      set = rules === 'open' ? rules : new RuleSetLookup(rules)
+      set = rules === 'open' ? rules : new RuleSetLookup(rules, this.groups)
       this.sets.set(key, set)
     }
     return set
@@ -118,7 +120,7 @@ export class CompiledWorld {
     const plain = this.classes.at(ip, 'inside')
     const identity = this.identityOf(peer)
     const namedPorts = portsOf(peer.pod)
-    const differ = this.identities.get(identity)?.namedPorts === 'differ'
+    const differ = this.groups.identity(identity)?.namedPorts === 'differ'
     if (namedPorts.size === 0 || (!differ && plain === 0)) return plain
     const variant: ClassVariant = {identity, namedPorts}
     return this.classes.at(ip, 'inside', variant)
@@ -140,8 +142,7 @@ export class CompiledWorld {
     const subject = {kind: 'endpoint', labels: labelsOf(this.world, pod), namedPorts: portsOf(pod)} as const
     const resolved = this.parts.resolveRules(this.policies, subject, direction, this.world.mode)
     if (resolved === 'open') return resolved
-    const universe = {identities: this.identities, classes: this.classes.all}
-    return this.parts.compileRules(resolved, subject, universe, this.cookies)
+    return this.parts.compileRules(resolved, subject, this.groups, this.cookies)
   }
 
   private check(object: PolicyObject, options: PolicyOptions) {

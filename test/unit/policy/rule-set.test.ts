@@ -1,18 +1,35 @@
 /** Rule sets: their names, their shapes, and the numbers that the datapath knows them by. */
 import {expect, test} from 'vitest'
-import {peerKind, portForm as portFormOfDatapath} from '../../../src/datapath/gen/enums.ts'
+import {POLICY_GROUPS, POLICY_PARTS, POLICY_RULES} from '../../../src/datapath/gen/constants.ts'
+import {portForm as portFormOfDatapath} from '../../../src/datapath/gen/enums.ts'
+import {groupsMax} from '../../../src/policy/peer-groups.ts'
 import type {RuleRef} from '../../../src/policy/rule.ts'
 import {RuleCookies} from '../../../src/policy/rule-cookies.ts'
-import {type Entry, makeRuleSet, peerKinds, portForms, shapeBit} from '../../../src/policy/rule-set.ts'
+import {
+  makePart,
+  makeRuleSet,
+  type PolicyLimit,
+  type PortEntry,
+  partsMax,
+  portForms,
+  rulesPerPart,
+  type SetRule,
+  shapeBit,
+} from '../../../src/policy/rule-set.ts'
 
-const entry = (change: Partial<Entry>): Entry => ({
-  ...{peerKind: 0, peer: 0, protocol: 0, port: 0, verdict: 'allow', explicit: false, precedence: 512, cookie: 1},
+const rule = (change: Partial<SetRule> = {}): SetRule => ({
+  ...{group: 3, verdict: 'allow', explicit: false, cookie: 1},
   ...change,
 })
+const port80: PortEntry = {protocol: 6, port: 80, rules: 1n}
 const deny = {verdict: 'deny', cookie: 9} as const
 
-test('kinds of peers and forms of ports are numbered as in the datapath', () => {
-  expect(peerKinds).toEqual({any: peerKind.PEER_ANY, identity: peerKind.PEER_IDENTITY, class: peerKind.PEER_CLASS})
+test('limits and forms of ports are those of the datapath', () => {
+  expect({groupsMax, partsMax, rulesPerPart}).toEqual({
+    groupsMax: POLICY_GROUPS,
+    partsMax: POLICY_PARTS,
+    rulesPerPart: POLICY_RULES,
+  })
   expect(portForms).toEqual({
     none: portFormOfDatapath.PORT_NONE,
     protocol: portFormOfDatapath.PORT_PROTOCOL,
@@ -21,33 +38,57 @@ test('kinds of peers and forms of ports are numbered as in the datapath', () => 
   })
 })
 
-test('equal content has one name, whatever order it was made in', () => {
-  const [one, two] = [entry({protocol: 6, port: 80}), entry({peerKind: 1, peer: 256})]
+test('equal content has one name, whatever order its ports were made in', () => {
+  const any = {protocol: 0, port: 0, rules: 1n}
+  const named = (entries: PortEntry[]) => makeRuleSet([makePart([rule()], entries, [])], deny).hash
 
-  expect(makeRuleSet([one, two], [], deny).hash).toBe(makeRuleSet([two, one], [], deny).hash)
+  expect(named([port80, any])).toBe(named([any, port80]))
 })
 
 test.each([
-  ['a port', [entry({protocol: 6, port: 81})], deny],
-  ['a verdict', [entry({protocol: 6, port: 80, verdict: 'deny'})], deny],
-  ['the rule that speaks', [entry({protocol: 6, port: 80, cookie: 2})], deny],
-  ['what an empty look-up means', [entry({protocol: 6, port: 80})], {verdict: 'allow', cookie: 9}],
-  ['who isolates', [entry({protocol: 6, port: 80})], {verdict: 'deny', cookie: 8}],
-] as const)('%s makes another name', (_, entries, fallback) => {
-  const plain = makeRuleSet([entry({protocol: 6, port: 80})], [], deny)
+  ['a port', [rule()], [{...port80, port: 81}], deny],
+  ['which rules a port is for', [rule()], [{...port80, rules: 2n}], deny],
+  ['a verdict', [rule({verdict: 'deny'})], [port80], deny],
+  ['a peer', [rule({group: 4})], [port80], deny],
+  ['the rule that speaks', [rule({cookie: 2})], [port80], deny],
+  ['what an empty look-up means', [rule()], [port80], {verdict: 'allow', cookie: 9}],
+  ['who isolates', [rule()], [port80], {verdict: 'deny', cookie: 8}],
+] as const)('%s makes another name', (_, rules, entries, fallback) => {
+  const plain = makeRuleSet([makePart([rule()], [port80], [])], deny)
 
-  expect(makeRuleSet([...entries], [], fallback).hash).not.toBe(plain.hash)
+  expect(makeRuleSet([makePart(rules, [...entries], [])], fallback).hash).not.toBe(plain.hash)
 })
 
-test('a set says which shapes it has', () => {
-  const block = {...entry({peerKind: 2, peer: 3, protocol: 6, port: 8192}), bits: 3}
+test('a part says which forms of ports it has, and which rules are about everybody', () => {
+  const part = makePart(
+    [rule(), rule({group: 0})],
+    [port80, {protocol: 0, port: 0, rules: 2n}],
+    [{protocol: 6, port: 8192, bits: 3, rules: 1n}],
+  )
 
-  const set = makeRuleSet([entry({}), entry({peerKind: 1, peer: 5, protocol: 17, port: 53})], [block], deny)
+  expect(part.shapes).toBe(shapeBit(portForms.none) | shapeBit(portForms.exact) | shapeBit(portForms.range))
+  expect(part.anybody).toBe(2n)
+})
 
-  expect(set.shapes).toBe(
-    shapeBit(peerKinds.any, portForms.none) |
-      shapeBit(peerKinds.identity, portForms.exact) |
-      shapeBit(peerKinds.class, portForms.range),
+test('a part says whether it has to know a peer before it may pass', () => {
+  const asks = (...rules: SetRule[]) => makePart(rules, [], []).asksPeer
+
+  expect(asks(rule(), rule({group: 0, verdict: 'deny'}))).toBe(false)
+  expect(asks(rule(), rule({verdict: 'deny'}))).toBe(true)
+})
+
+test('a set names the groups that it needs', () => {
+  const parts = [makePart([rule({group: 9}), rule({group: 0})], [], []), makePart([rule({group: 2})], [], [])]
+
+  expect(makeRuleSet(parts, deny).groups).toEqual([2, 9])
+})
+
+test('more rules than there is room for are refused as a whole', () => {
+  const full = makePart(Array(rulesPerPart).fill(rule()), [], [])
+
+  expect(makeRuleSet(Array(partsMax).fill(full), deny).parts).toHaveLength(partsMax)
+  expect(() => makeRuleSet(Array(partsMax + 1).fill(full), deny)).toThrow(
+    expect.objectContaining({name: 'PolicyLimit'} satisfies Partial<PolicyLimit>),
   )
 })
 

@@ -1,0 +1,203 @@
+/**
+ * Policy at size: what compiling costs against policies and identities, how many entries and how much memory that is,
+ * and what becomes of a change or of a new identity on its way into the real maps.
+ */
+import {PolicyTables} from '../../src/datapath/maps/policy.ts'
+import {LabelSet} from '../../src/model/labels.ts'
+import {parseSelector} from '../../src/model/selector.ts'
+import {CidrClasses} from '../../src/policy/cidr-classes.ts'
+import {compileRules} from '../../src/policy/compile.ts'
+import {cidrSelectorsOf, type ExpandedPolicy, expandPolicy} from '../../src/policy/expand.ts'
+import {checkNetworkPolicy} from '../../src/policy/network-policy.ts'
+import {defaultPolicyOptions} from '../../src/policy/options.ts'
+import {PeerGroups} from '../../src/policy/peer-groups.ts'
+import {inOrder, resolveRules} from '../../src/policy/resolve.ts'
+import {RuleCookies} from '../../src/policy/rule-cookies.ts'
+import type {RuleSet} from '../../src/policy/rule-set.ts'
+import {BpfNode} from '../bpf/node.ts'
+import type {BenchRow} from './rows.ts'
+
+const namespaces = 50
+const cookies = new RuleCookies()
+
+export default async function bench(): Promise<BenchRow[]> {
+  const rows: BenchRow[] = []
+  for (const [policies, identities] of [
+    [250, 600],
+    [250, 6000],
+    [2500, 6000],
+    [250, 60_000],
+  ] as const) {
+    rows.push(...compileAll(policies, identities))
+  }
+  rows.push(...(await enforce(250, 6000)))
+  return rows
+}
+
+/** Every pod's labels: a namespace with a team, an app, one of a few tiers, and what makes it one of its own. */
+function labelsOf(n: number): LabelSet {
+  const namespace = n % namespaces
+  return LabelSet.fromRecord({
+    app: `app-${n % 400}`,
+    tier: ['front', 'middle', 'back'][n % 3]!,
+    release: String(n),
+    'io.kubernetes.pod.namespace': `ns-${namespace}`,
+    'io.cilium.k8s.namespace.labels.team': `team-${namespace % 10}`,
+    'io.cilium.k8s.policy.cluster': 'default',
+    'io.cilium.k8s.policy.serviceaccount': 'default',
+  })
+}
+
+/** Rules over whole namespaces, over teams of them, over everybody, and over one app. */
+function policy(n: number): ExpandedPolicy {
+  const object = {
+    metadata: {name: `policy-${n}`, namespace: `ns-${n % namespaces}`, uid: ''},
+    spec: {
+      podSelector: n % 4 === 0 ? {} : {matchLabels: {tier: ['front', 'middle', 'back'][n % 3]!}},
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        {from: [{namespaceSelector: {matchLabels: {team: `team-${n % 10}`}}}], ports: [{port: 80}, {port: 443}]},
+        {from: [{namespaceSelector: {}}], ports: [{port: 9090 + (n % 3)}]},
+        {from: [{podSelector: {matchLabels: {app: `app-${n % 400}`}}}]},
+      ],
+      egress: [
+        {to: [{namespaceSelector: {}}], ports: [{port: 53, protocol: 'UDP'}]},
+        {to: [{ipBlock: {cidr: `10.${n % 256}.0.0/16`, except: [`10.${n % 256}.3.0/24`]}}]},
+        {to: [{podSelector: {}}], ports: [{port: 8000, endPort: 8999}]},
+      ],
+    },
+  }
+  const checked = checkNetworkPolicy(object, defaultPolicyOptions)
+  if (!checked.ok) throw new Error(JSON.stringify(checked.problems))
+  return expandPolicy(checked.policy, {cidrGroups: [], services: []}, defaultPolicyOptions)
+}
+
+interface Made {
+  readonly groups: PeerGroups
+  readonly sets: readonly RuleSet[]
+  readonly perSet: number[]
+  readonly buildMs: number
+}
+
+/** All sets of 100 pods. */
+function make(policies: readonly ExpandedPolicy[], identities: number): Made {
+  const groups = new PeerGroups()
+  const all = Array.from({length: identities}, (_, n) => ({id: 256 + n, labels: labelsOf(n), namedPorts: new Map()}))
+  groups.setClasses(new CidrClasses(cidrSelectorsOf(policies)).all)
+  const started = performance.now()
+  for (const one of all) groups.setIdentity(one)
+  const buildMs = performance.now() - started
+  const sets = new Map<string, RuleSet>()
+  const perSet: number[] = []
+  for (let pod = 0; pod < 100; pod++) {
+    for (const direction of ['ingress', 'egress'] as const) {
+      const at = performance.now()
+      const subject = {kind: 'endpoint', labels: labelsOf(pod), namedPorts: new Map()} as const
+      const resolved = resolveRules(policies, subject, direction, 'default')
+      if (resolved !== 'open') {
+        const set = compileRules(resolved, subject, groups, cookies)
+        sets.set(set.hash, set)
+      }
+      perSet.push(performance.now() - at)
+    }
+  }
+  return {groups, sets: [...sets.values()], perSet, buildMs}
+}
+
+function compileAll(policyCount: number, identities: number): BenchRow[] {
+  const policies = inOrder(Array.from({length: policyCount}, (_, n) => policy(n)))
+  make(policies, 100)
+  globalThis.gc?.()
+  const before = process.memoryUsage()
+  const {groups, sets, perSet, buildMs} = make(policies, identities)
+  const after = process.memoryUsage()
+  const name = (what: string) => `${policyCount} policies, ${identities} identities: ${what}`
+  const entries = sets.flatMap(({parts}) => parts.map((part) => part.entries.length + part.ranges.length))
+  const memory = (after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers) / 2 ** 20
+  const arrivals = times(200, (n) => {
+    groups.setIdentity({id: 500_000 + n, labels: labelsOf(n + 7), namedPorts: new Map()})
+    groups.takeChanges()
+  })
+  return [
+    figure(name('resolve and compile one set'), 'ms', perSet),
+    figure(name('all identities into groups'), 'ms', [buildMs]),
+    figure(
+      name('a new identity'),
+      'us',
+      arrivals.map((ms) => ms * 1000),
+    ),
+    figure(name('sets'), '', [sets.length]),
+    figure(name('port entries and blocks of all sets'), '', [entries.reduce((sum, n) => sum + n, 0)]),
+    figure(name('memory'), 'MiB', [memory], 'heap and rows; exact with node --expose-gc'),
+  ]
+}
+
+/** The way into the kernel: everything at first, then one policy's change, then new identities. */
+async function enforce(policyCount: number, identities: number): Promise<BenchRow[]> {
+  const policies = inOrder(Array.from({length: policyCount}, (_, n) => policy(n)))
+  const node = await BpfNode.make('bench-policy')
+  const tables = new PolicyTables((name) => node.fd(name))
+  try {
+    const {groups, sets} = make(policies, identities)
+    const started = performance.now()
+    tables.writePeers(groups.takeChanges().rows)
+    for (const [index, set] of sets.entries()) tables.write(16 + index, set)
+    const first = performance.now() - started
+    let number = 100_000
+    const subject = {kind: 'endpoint', labels: labelsOf(3), namedPorts: new Map()} as const
+    const change = (n: number, every: boolean) => {
+      const changed = [...policies, policy(every ? 3 : 3 + 50 * (n % 8))]
+      const resolved = resolveRules(changed, subject, 'ingress', 'default')
+      if (resolved === 'open') throw new Error('open')
+      const set = compileRules(resolved, subject, groups, {cookieOf: () => n + 1})
+      tables.writePeers(groups.takeChanges().rows)
+      tables.write(number++, set)
+    }
+    const known = times(200, (n) => change(n, true))
+    const arrivals = times(1000, (n) => {
+      groups.setIdentity({id: 500_000 + n, labels: labelsOf(n), namedPorts: new Map()})
+      tables.writePeers(groups.takeChanges().rows)
+    })
+    const broad = times(50, (n) => {
+      const parsed = parseSelector({matchExpressions: [{key: `no-such-${n}`, operator: 'DoesNotExist'}]})
+      if (!('selector' in parsed)) throw new Error(parsed.problem.reason)
+      groups.numberOf({any: false, cidrs: [], selectors: [parsed.selector]})
+      tables.writePeers(groups.takeChanges().rows)
+    })
+    const name = (what: string) => `${policyCount} policies, ${identities} identities, real maps: ${what}`
+    return [
+      figure(name('first write of everything'), 'ms', [first]),
+      figure(name('a changed policy: compiled and written'), 'ms', known),
+      figure(name('a new rule about every identity: rows written'), 'ms', broad),
+      figure(
+        name('a new identity: row written'),
+        'us',
+        arrivals.map((ms) => ms * 1000),
+      ),
+    ]
+  } finally {
+    tables.close()
+    node.close()
+  }
+}
+
+function times(count: number, step: (n: number) => void): number[] {
+  return Array.from({length: count}, (_, n) => {
+    const at = performance.now()
+    step(n)
+    return performance.now() - at
+  })
+}
+
+function figure(name: string, unit: string, values: readonly number[], note?: string): BenchRow {
+  const sorted = [...values].sort((a, b) => a - b)
+  return {
+    name,
+    unit,
+    median: sorted[Math.floor(sorted.length / 2)]!,
+    min: sorted[0]!,
+    max: sorted.at(-1)!,
+    runs: sorted.length,
+    ...(note === undefined ? {} : {note}),
+  }
+}
