@@ -88,6 +88,9 @@ static __always_inline int netdev_send_own(struct __sk_buff *ctx, struct pkt *p)
 	__u16 port = bpf_ntohs(p->key.sport);
 	int ret;
 
+	/* nobody answers to the source port of the overlay, and the packet inside has been told of */
+	if (cfg.tunnel && p->key.proto == IPPROTO_UDP && p->key.dport == bpf_htons(cfg.tunnel_port))
+		return stack_has_it(p, TRACE_TO_NETWORK);
 	if (p->key.proto == IPPROTO_TCP || p->key.proto == IPPROTO_UDP) {
 		if (port < cfg.nat_port_min || port > cfg.nat_port_max)
 			return stack_has_it(p, TRACE_TO_NETWORK);

@@ -5,6 +5,7 @@
 #include "lib/bpf.h"
 #include "lib/address.h"
 #include "lib/socket.h"
+#include "lib/socket_event.h"
 
 #define ECONNREFUSED_ 111
 #define EHOSTUNREACH_ 113
@@ -29,6 +30,21 @@ static __always_inline bool is_ours(struct bpf_sock_addr *ctx)
 	return !cfg.socket_host_only || bpf_get_netns_cookie(ctx) == cfg.host_cookie;
 }
 
+/* Nobody answers for the service. A datagram socket that connects sends nothing yet, and often never will: resolvers
+ * ask so for the way to an address. A pod's goes on, and what it sends is judged as a packet; the node's own would leave
+ * by the network, so it is refused. Returns SEND_PLAIN or a negative errno. */
+static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct socket_end *service,
+				  bool connected, __u32 reason, __u32 id)
+{
+	if (connected && ctx->protocol == IPPROTO_UDP) {
+		if (bpf_get_netns_cookie(ctx) != cfg.host_cookie)
+			return SEND_PLAIN;
+	} else {
+		socket_drop(ctx, service, reason, id);
+	}
+	return reason == DROP_NO_LOCAL_BACKEND ? -EHOSTUNREACH_ : -ECONNREFUSED_;
+}
+
 /* Finds who answers, and notes it. Returns SEND_PLAIN, SEND_TRANSLATED with `backend` filled, or a negative errno.
  * @param connected the socket will speak to this one alone */
 static __always_inline int translate(struct bpf_sock_addr *ctx, const struct socket_end *service,
@@ -37,6 +53,7 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 	struct frontend_key key = {};
 	const struct frontend *frontend;
 	const struct backend *row;
+	enum socket_noted noted;
 	struct socket_peers *peers;
 	struct addr client = {};
 	__u64 cookie = bpf_get_netns_cookie(ctx);
@@ -57,7 +74,7 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 		}
 		if (address_exact(&service->addr) || !service_owns(&service->addr))
 			return SEND_PLAIN;
-		return -ECONNREFUSED_;
+		return refuse(ctx, service, connected, DROP_NO_SERVICE_PORT, 0);
 	}
 	memcpy(&client.w[2], &cookie, sizeof(cookie));
 	row = service_choose(frontend, &client, true, now, &ref);
@@ -65,18 +82,29 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 		/* the list was replaced under us */
 		frontend = frontend_find(&key, true);
 		if (!frontend)
-			return -ECONNREFUSED_;
+			return refuse(ctx, service, connected, DROP_NO_SERVICE_PORT, 0);
 		row = service_choose(frontend, &client, true, now, &ref);
 	}
 	if (!row)
-		return frontend->flags & FRONTEND_DROP ? -EHOSTUNREACH_ : -ECONNREFUSED_;
+		return refuse(ctx, service, connected,
+			      frontend->flags & FRONTEND_DROP ? DROP_NO_LOCAL_BACKEND
+							      : DROP_SERVICE_BACKEND_NOT_FOUND,
+			      frontend->service);
 	backend->addr = row->addr;
 	backend->port = row->port;
 	backend->pad = 0;
 	peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	/* without a memory the socket would see a stranger answer: packets are translated instead */
-	if (!peers || !socket_note(peers, service, backend, frontend->service, ref, now, connected))
+	if (!peers)
 		return SEND_PLAIN;
+	noted = socket_note(peers, service, backend, frontend->service, ref, now, connected);
+	if (noted == SOCKET_NO_ROOM)
+		return SEND_PLAIN;
+	/* datagrams are told once per backend, as packets of a flow are */
+	if (cfg.event_socket && (noted == SOCKET_NEW || cfg.monitor_level < MONITOR_MEDIUM)) {
+		socket_event(ctx, service, EVENT_SOCKET, SOCKET_PRE_FORWARD, frontend->service);
+		socket_event(ctx, backend, EVENT_SOCKET, SOCKET_POST_FORWARD, frontend->service);
+	}
 	return SEND_TRANSLATED;
 }
 
@@ -138,8 +166,8 @@ static __always_inline int send(struct bpf_sock_addr *ctx, bool v6, bool connect
 	return PASS;
 }
 
-/* The peer that a process is told: the service that it asked for. */
-static __always_inline int receive(struct bpf_sock_addr *ctx, bool v6)
+/* The peer that a process is told: the service that it asked for. @param told a datagram came, and may be told */
+static __always_inline int receive(struct bpf_sock_addr *ctx, bool v6, bool told)
 {
 	struct socket_end service, backend;
 	struct socket_peers *peers;
@@ -152,6 +180,10 @@ static __always_inline int receive(struct bpf_sock_addr *ctx, bool v6)
 	else
 		end_of_v4(ctx, &backend);
 	if (socket_recall(peers, &backend, &service, seconds_now())) {
+		if (told && cfg.event_socket && cfg.monitor_level < MONITOR_MEDIUM) {
+			socket_event(ctx, &backend, EVENT_SOCKET, SOCKET_PRE_REVERSE, 0);
+			socket_event(ctx, &service, EVENT_SOCKET, SOCKET_POST_REVERSE, 0);
+		}
 		if (v6)
 			end_to_v6(ctx, &service);
 		else
@@ -187,25 +219,25 @@ int cil_sock6_sendmsg(struct bpf_sock_addr *ctx)
 SEC("cgroup/recvmsg4")
 int cil_sock4_recvmsg(struct bpf_sock_addr *ctx)
 {
-	return receive(ctx, false);
+	return receive(ctx, false, true);
 }
 
 SEC("cgroup/recvmsg6")
 int cil_sock6_recvmsg(struct bpf_sock_addr *ctx)
 {
-	return receive(ctx, true);
+	return receive(ctx, true, true);
 }
 
 SEC("cgroup/getpeername4")
 int cil_sock4_getpeername(struct bpf_sock_addr *ctx)
 {
-	return receive(ctx, false);
+	return receive(ctx, false, false);
 }
 
 SEC("cgroup/getpeername6")
 int cil_sock6_getpeername(struct bpf_sock_addr *ctx)
 {
-	return receive(ctx, true);
+	return receive(ctx, true, false);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -70,7 +70,8 @@ struct config {
 	__u8 defrag;	       /* the node's stack reassembles fragments before it routes them */
 	__u8 route_source;     /* masquerade with the route's own source address */
 	__u8 socket_host_only; /* sockets of pods are left to the packet path */
-	__u8 pad[2];
+	__u8 event_socket;     /* 1: translations at the socket are told */
+	__u8 pad[1];
 	__u64 host_cookie; /* of the node's network namespace */
 };
 

@@ -54,6 +54,14 @@ enum verdict_match {
 	MATCH_PROTO = 6,
 };
 
+/* What a process asked for and where it was sent, and the same of an answer. */
+enum socket_point {
+	SOCKET_PRE_FORWARD = 1,
+	SOCKET_POST_FORWARD = 2,
+	SOCKET_PRE_REVERSE = 3,
+	SOCKET_POST_REVERSE = 4,
+};
+
 enum event_flags {
 	EVENT_IPV6 = 1 << 0,
 	EVENT_L3_DEVICE = 1 << 1,
@@ -68,7 +76,8 @@ struct event {
 	__u64 time; /* boot clock, ns */
 	struct addr src;
 	struct addr dst;
-	struct addr orig; /* the translated end before translation; socket events: unused */
+	struct addr orig; /* the translated end before translation; of a process: the cookie of its network
+			   * namespace and its cgroup */
 	__be16 sport;
 	__be16 dport;
 	__be16 orig_port;

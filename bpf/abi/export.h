@@ -36,6 +36,7 @@ EXPORT(enum, event_type);
 EXPORT(enum, trace_point);
 EXPORT(enum, trace_reason);
 EXPORT(enum, verdict_match);
+EXPORT(enum, socket_point);
 EXPORT(enum, event_flags);
 EXPORT(enum, source_file);
 EXPORT(enum, test_action);

@@ -7,8 +7,13 @@
 #include "maps.h"
 #include "pkt.h"
 
-__separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type type,
-			   __s32 verdict)
+/* Programs of sockets run in a process, which the packet programs of this CPU interrupt: what both count, a process
+ * counts in one instruction. */
+#define add_once(counter, value) __sync_fetch_and_add(&(counter), value)
+
+/* A record of this CPU's ring with what every event has, or NULL: counted as lost.
+ * @param process it runs in one */
+static __always_inline struct event *event_begin(enum event_type type, bool process)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	__u32 index = cpu & (cfg.event_rings - 1);
@@ -16,18 +21,35 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 	void *ring = bpf_map_lookup_elem(&cilium_events, &index);
 	struct event *event;
 
-	if (!p)
-		return 0;
 	if (!count || !ring)
-		return 0;
+		return NULL;
 	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
-	if (!event) {
+	if (process)
+		add_once(*(event ? &count->written : &count->lost), 1);
+	else if (event)
+		count->written++;
+	else
 		count->lost++;
-		return 0;
-	}
-	count->written++;
+	if (!event)
+		return NULL;
 	memset(event, 0, sizeof(*event));
 	event->time = bpf_ktime_get_boot_ns();
+	event->version = EVENT_VERSION;
+	event->type = type;
+	event->cpu = cpu;
+	return event;
+}
+
+__separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type type,
+			   __s32 verdict)
+{
+	struct event *event;
+
+	if (!p)
+		return 0;
+	event = event_begin(type, false);
+	if (!event)
+		return 0;
 	event->src = p->key.src;
 	event->dst = p->key.dst;
 	event->sport = p->key.sport;
@@ -45,12 +67,11 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 		event->flags |= EVENT_REPLY;
 	if (p->flags & PKT_FRAGMENT)
 		event->flags |= EVENT_FRAGMENT;
-	if (p->action == TEST_REDIRECT || p->hook == HOOK_FROM_OVERLAY ||
-	    p->hook == HOOK_TO_OVERLAY)
+	if (cfg.tunnel &&
+	    (p->hook == HOOK_FROM_OVERLAY || p->hook == HOOK_TO_OVERLAY ||
+	     (p->action == TEST_REDIRECT && p->out == cfg.overlay_ifindex)))
 		event->flags |= EVENT_VXLAN;
 	event->line = p->line;
-	event->version = EVENT_VERSION;
-	event->type = type;
 	event->point = type == EVENT_DROP ? (__u8)-verdict : p->point;
 	event->reason = type == EVENT_VERDICT ? (p->judged & 0xf) - 1 : p->related;
 	event->verdict = verdict;
@@ -63,7 +84,6 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 						   : FILE_OVERLAY;
 	event->ext_error = p->ext_error;
 	event->ttl = p->ttl;
-	event->cpu = cpu;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -32,13 +32,19 @@ static __always_inline bool socket_peer_is(const struct socket_peer *peer,
 	return peer->backend_port == backend->port && addr_equal(&peer->backend, &backend->addr);
 }
 
-/* Notes that this backend stands for the service. False: every peer is in use, nothing is noted.
+enum socket_noted {
+	SOCKET_NO_ROOM, /* every peer is in use, nothing is noted */
+	SOCKET_NEW,
+	SOCKET_KNOWN, /* it had been sent there for this service before */
+};
+
+/* Notes that this backend stands for the service.
  * A backend that two services share stands for the one that was asked last. */
-static __always_inline bool socket_note(struct socket_peers *peers,
-					const struct socket_end *service,
-					const struct socket_end *backend, __u32 id, backend_ref ref,
-					__u32 now, bool connected)
+static __always_inline enum socket_noted
+socket_note(struct socket_peers *peers, const struct socket_end *service,
+	    const struct socket_end *backend, __u32 id, backend_ref ref, __u32 now, bool connected)
 {
+	enum socket_noted noted = SOCKET_NEW;
 	struct socket_peer *peer, *room = NULL;
 	__u32 i;
 
@@ -49,6 +55,8 @@ static __always_inline bool socket_note(struct socket_peers *peers,
 			peer = &peers->peer[i];
 			if (socket_peer_is(peer, backend)) {
 				room = peer;
+				if (peer->id == id)
+					noted = SOCKET_KNOWN;
 				break;
 			}
 			if (!peer->backend_port || now - peer->used > SOCKET_PEER_IDLE_S)
@@ -56,7 +64,7 @@ static __always_inline bool socket_note(struct socket_peers *peers,
 		}
 	}
 	if (!room)
-		return false;
+		return SOCKET_NO_ROOM;
 	room->backend = backend->addr;
 	room->service = service->addr;
 	room->backend_port = backend->port;
@@ -65,7 +73,7 @@ static __always_inline bool socket_note(struct socket_peers *peers,
 	room->ref = ref;
 	room->used = now;
 	peers->connected = connected;
-	return true;
+	return noted;
 }
 
 /* The service that this backend stands for. False: it stands for itself. */

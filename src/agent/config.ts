@@ -165,6 +165,7 @@ const settings = {
   'bpf-events-drop-enabled': flag(true),
   'bpf-events-policy-verdict-enabled': flag(true),
   'bpf-events-trace-enabled': flag(true),
+  'trace-sock': flag(true),
   'node-port-range': text('30000,32767'),
   'kube-proxy-replacement': choice(['true', 'false'], 'false'),
   // services
@@ -214,7 +215,7 @@ export const mutableKeys: readonly ConfigKey[] = ['debug', 'enable-policy', 'log
 
 /** Keys that the operator, a later feature or nobody here reads, but that belong to the same ConfigMap. */
 const readElsewhere =
-  /^(operator-|hubble-|enable-hubble|bpf-lb-|bpf-|clustermesh-|mesh-auth-|proxy-|envoy-|tofqdns-|dnsproxy-|gateway-api-|ingress-|egress-gateway-|nodeport-|node-port-|kube-proxy-|loadbalancer-|encryption-|ipsec-|wireguard-|identity-|ces-|ipam-|vtep-|cluster-pool-|auto-create-|unmanaged-|pod-restart-|cilium-endpoint-gc-|nodes-gc-|cni-|skip-crd-|remove-cilium-|set-cilium-|direct-routing-device$|trace-sock$|read-cni-conf$|synchronize-|crd-wait-|default-lb-service-ipam$|enable-)/
+  /^(operator-|hubble-|enable-hubble|bpf-lb-|bpf-|clustermesh-|mesh-auth-|proxy-|envoy-|tofqdns-|dnsproxy-|gateway-api-|ingress-|egress-gateway-|nodeport-|node-port-|kube-proxy-|loadbalancer-|encryption-|ipsec-|wireguard-|identity-|ces-|ipam-|vtep-|cluster-pool-|auto-create-|unmanaged-|pod-restart-|cilium-endpoint-gc-|nodes-gc-|cni-|skip-crd-|remove-cilium-|set-cilium-|direct-routing-device$|read-cni-conf$|synchronize-|crd-wait-|default-lb-service-ipam$|enable-)/
 
 export interface LoadedConfig {
   readonly config: AgentConfig

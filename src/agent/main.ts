@@ -44,6 +44,7 @@ import {EndpointRecords} from './endpoint/record.ts'
 import {restoreEndpoints} from './endpoint/restore.ts'
 import {Slots} from './endpoint/slots.ts'
 import {codes} from './errors.ts'
+import {MonitorPart} from './hubble/monitor-part.ts'
 import {HubblePart} from './hubble/part.ts'
 import type {AddressPlan} from './identity/address-rows.ts'
 import {NodePools} from './ipam/node-pools.ts'
@@ -111,7 +112,7 @@ export function assembleAgent(context: AgentContext): Agent {
   })
   add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.stopEndpoints()})
   add({name: 'health', start: () => agent.startHealth(), stop: () => agent.health.stop()})
-  add({name: 'hubble', start: () => agent.hubble?.start(), stop: () => agent.hubble?.stop()})
+  add({name: 'hubble', start: () => agent.flows.start(), stop: () => agent.flows.stop()})
   add({name: 'cni', start: () => agent.startCni(), stop: () => agent.stopCni()})
   return agent
 }
@@ -135,6 +136,8 @@ export class Agent {
   readonly health: ClusterHealth
   /** undefined: flows are not wanted */
   readonly hubble: HubblePart | undefined
+  /** who reads what the programs tell */
+  readonly flows: HubblePart | MonitorPart
   readonly memory: ClusterMemory
   readonly startedAt: number
   private readonly runners: ReconcilerRunner<never>[] = []
@@ -184,6 +187,7 @@ export class Agent {
       fill: () => this.services?.fill ?? [],
     })
     this.hubble = config['enable-hubble'] ? new HubblePart(context, this.tables) : undefined
+    this.flows = this.hubble ?? new MonitorPart(config)
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>
       statusModel(this.sources(), {brief: false, requireKubernetes: false}),
     )
@@ -589,6 +593,7 @@ export class Agent {
       waitingFor: () =>
         this.starting === 'node' && this.ownNode.waiting !== '' ? this.ownNode.waiting : this.starting,
       services: () => this.services,
+      flows: () => this.hubble?.state,
       disconnect: (row) => this.connections.release(row),
     }
   }

@@ -2,9 +2,10 @@
  * The agent's end of the monitor socket. Events are taken from the rings only while somebody listens; a listener that
  * reads too slowly loses events, is told how many, and holds up nobody.
  */
-import {chmodSync, rmSync} from 'node:fs'
+import {chmodSync, mkdirSync, rmSync} from 'node:fs'
 import {createServer, type Server, type Socket} from 'node:net'
 import {availableParallelism} from 'node:os'
+import {dirname} from 'node:path'
 import {eventFramesBytes, jsonFrame, type MonitorHello, type MonitorNotice, writeEventFrame} from './monitor-stream.ts'
 
 /** Where events come from: `EventStream` of the datapath. */
@@ -50,6 +51,7 @@ export class MonitorServer {
 
   /** Listens on a unix socket; a left-over of an earlier run is replaced. */
   async listen(path: string): Promise<void> {
+    mkdirSync(dirname(path), {recursive: true})
     rmSync(path, {force: true})
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)

@@ -39,6 +39,22 @@ export interface DatapathState {
   readonly maps: readonly {readonly name: string; readonly path: string; readonly maxEntries: number}[]
 }
 
+export interface FlowsState {
+  /** undefined while it does not run */
+  readonly counts:
+    | {
+        readonly flows: number
+        readonly capacity: number
+        readonly seen: number
+        readonly lost: number
+        readonly unreadable: number
+        readonly uptimeMs: number
+      }
+    | undefined
+  /** why it does not run */
+  readonly problem: string | undefined
+}
+
 export interface ApiSources {
   readonly startedAt: number
   readonly tables: Tables
@@ -56,6 +72,8 @@ export interface ApiSources {
   cniConfig(): {readonly ok: boolean; readonly message: string} | undefined
   datapath(): DatapathState | undefined
   health(): HealthStatusResponse | undefined
+  /** the thread of flows; undefined: flows are not wanted */
+  flows(): FlowsState | undefined
   /** what the start still waits for; empty when everything has started */
   waitingFor(): string
   /** what of the services is in the datapath; undefined before it is loaded */

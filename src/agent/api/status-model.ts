@@ -1,5 +1,7 @@
 /** The agent's status as existing tools read it. Pure: sources in, model out. */
+import {availableParallelism} from 'node:os'
 import type {ControllerStatus, StatusResponse, Timestamp} from '../../api/models.ts'
+import {EVENT_RING_BYTES} from '../../datapath/gen/constants.ts'
 import {clusterIdentities} from '../../model/identity.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentConfig} from '../config.ts'
@@ -12,6 +14,8 @@ export interface StatusOptions {
   /** an API server that does not answer is a failure */
   readonly requireKubernetes: boolean
 }
+
+const pageBytes = 4096
 
 /** Go's zero time. */
 const never = '0001-01-01T00:00:00.000Z'
@@ -56,7 +60,7 @@ export function statusModel(sources: ApiSources, options: StatusOptions): Status
     'cni-chaining': {mode: 'none'},
     ...(cni === undefined ? {} : {'cni-file': {state: cni.ok ? 'Ok' : 'Failure', msg: cni.message}}),
     encryption: {mode: 'Disabled'},
-    hubble: {state: 'Disabled'},
+    ...flowsModel(sources),
     'clock-source': {mode: 'ktime'},
     'datapath-mode': 'veth',
     'configured-datapath-mode': 'veth',
@@ -123,6 +127,35 @@ function kubernetesModel(sources: ApiSources): NonNullable<StatusResponse['kuber
 function healthState(sources: ApiSources): NonNullable<StatusResponse['cilium']> {
   if (!sources.config()['enable-health-checking']) return {state: 'Disabled'}
   return sources.health() === undefined ? {state: 'Warning', msg: 'no probe has run yet'} : {state: 'Ok', msg: ''}
+}
+
+/** The rings are memory of the programs: one per group of CPUs, in pages of the kernel's size. */
+function flowsModel(sources: ApiSources): Pick<StatusResponse, 'hubble' | 'nodeMonitor'> {
+  const flows = sources.flows()
+  if (flows === undefined) return {hubble: {state: 'Disabled'}}
+  const {counts, problem} = flows
+  if (counts === undefined || problem !== undefined) {
+    const state = problem === 'starting' ? 'Warning' : 'Failure'
+    return {hubble: {state, msg: problem ?? 'not started'}}
+  }
+  return {
+    hubble: {
+      state: 'Ok',
+      observer: {
+        'current-flows': counts.flows,
+        'max-flows': counts.capacity,
+        'seen-flows': counts.seen,
+        uptime: `${(counts.uptimeMs / 1000).toFixed(3)}s`,
+      },
+    },
+    nodeMonitor: {
+      cpus: availableParallelism(),
+      npages: EVENT_RING_BYTES / pageBytes,
+      pagesize: pageBytes,
+      lost: counts.lost,
+      unknown: counts.unreadable,
+    },
+  }
 }
 
 function ipamModel(sources: ApiSources): NonNullable<StatusResponse['ipam']> {

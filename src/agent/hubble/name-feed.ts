@@ -5,12 +5,15 @@ import {qualifiedNode, serverName} from '../../hubble/server/messages.ts'
 import type {Peer} from '../../hubble/server/peers.ts'
 import {identity, reservedLabels} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
+import {isErrno} from '../../kernel/errors.ts'
+import {inNetns, netnsCookie} from '../../kernel/netns.ts'
 import type {FrontendRow} from '../service/rows.ts'
-import type {EndpointRow, NodeRow, RemoteEndpointRow} from '../state/rows.ts'
+import type {EndpointRow, NodeRow, PodRow, RemoteEndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
 const protocolNumbers: Readonly<Record<string, number>> = {TCP: 6, UDP: 17, SCTP: 132}
 const lastReserved = 8
+const hostIdentity = 1
 
 export interface NameFeedOptions {
   readonly tables: Tables
@@ -24,6 +27,8 @@ export interface NameFeedOptions {
 export class NameFeed {
   readonly #options: NameFeedOptions
   readonly #ends: (() => void)[] = []
+  /** of network namespaces, by inode */
+  readonly #cookies = new Map<string, bigint>()
 
   constructor(options: NameFeedOptions) {
     this.#options = options
@@ -34,6 +39,9 @@ export class NameFeed {
     this.#ends.push(
       tables.endpoints.subscribe((changes) => {
         for (const {row, old} of changes) this.#tellEndpoint(row, old)
+      }),
+      tables.pods.subscribe((changes) => {
+        for (const {row} of changes) if (row !== undefined) this.#tellPod(row)
       }),
       tables.remoteEndpoints.subscribe((changes) => {
         for (const {row, old} of changes) this.#tellRemote(row, old)
@@ -76,10 +84,32 @@ export class NameFeed {
   #tellEndpoint(row: EndpointRow | undefined, old: EndpointRow | undefined): void {
     const gone = old === undefined ? [] : [old.ipv4, old.ipv6]
     this.#tellAddresses(
-      row === undefined ? undefined : this.#name(row.namespace, row.pod),
+      row === undefined ? undefined : this.#name(row.namespace, row.pod, row.identity),
       [row?.ipv4, row?.ipv6],
       gone,
     )
+    if (row !== undefined) this.#tellProcesses(row)
+    else if (old !== undefined) this.#forgetProcesses(old)
+  }
+
+  /** What a pod belongs to may be known later than its addresses. */
+  #tellPod({namespace, name}: PodRow): void {
+    for (const row of this.#options.tables.endpoints.by('pod', `${namespace}/${name}`)) this.#tellEndpoint(row, row)
+  }
+
+  #tellProcesses(row: EndpointRow): void {
+    const netns = this.#cookies.get(row.netnsInode) ?? cookieOf(row)
+    if (netns === undefined) return
+    this.#cookies.set(row.netnsInode, netns)
+    const ips = [row.ipv4, row.ipv6].filter((ip) => ip !== undefined).map(String)
+    this.#names({processes: [[netns, {ips, identity: row.identity ?? 0, endpoint: row.id}]]})
+  }
+
+  #forgetProcesses({netnsInode}: EndpointRow): void {
+    const netns = this.#cookies.get(netnsInode)
+    if (netns === undefined) return
+    this.#cookies.delete(netnsInode)
+    this.#names({processes: [[netns, undefined]]})
   }
 
   #tellRemote(row: RemoteEndpointRow | undefined, old: RemoteEndpointRow | undefined): void {
@@ -103,7 +133,14 @@ export class NameFeed {
     const {tables, clusterName} = this.#options
     const labels = id === undefined ? undefined : tables.identities.get(String(id))?.labels.toStrings()
     const pod = tables.pods.get(`${namespace}/${podName}`)
-    return {namespace, podName, labels: labels ?? [], workloads: workloadOf(podName, pod?.labels), clusterName}
+    return {
+      namespace,
+      podName,
+      labels: labels ?? [],
+      workloads: pod === undefined ? [] : [pod.workload],
+      clusterName,
+      ...(id === undefined ? {} : {identity: id}),
+    }
   }
 
   #tellNodes(): void {
@@ -118,16 +155,22 @@ export class NameFeed {
     tell({kind: 'peers', peers: nodes.map(peer).filter((one) => one !== undefined)})
     const own = nodes.find((node) => node.name === nodeName)
     if (own !== undefined) {
-      this.#names({nodeLabels: Object.entries(own.labels).map(([key, value]) => `${key}=${value}`)})
+      this.#names({
+        nodeLabels: Object.entries(own.labels).map(([key, value]) => `${key}=${value}`),
+        processes: [[netnsCookie(), {ips: own.internalIps.map(String), identity: hostIdentity, endpoint: 0}]],
+      })
     }
   }
 }
 
-/** The Deployment of a pod whose labels carry the hash of its template. */
-function workloadOf(pod: string, labels: Readonly<Record<string, string>> | undefined): EndpointName['workloads'] {
-  const hash = labels?.['pod-template-hash']
-  const end = hash === undefined ? -1 : pod.lastIndexOf(`-${hash}-`)
-  return end <= 0 ? [] : [{name: pod.slice(0, end), kind: 'Deployment'}]
+/** By which the programs know the pod's processes; undefined: its namespace is gone. */
+function cookieOf({netns}: EndpointRow): bigint | undefined {
+  try {
+    return inNetns(netns, netnsCookie)
+  } catch (thrown) {
+    if (isErrno(thrown, 'ENOENT', 'EINVAL')) return undefined
+    throw thrown
+  }
 }
 
 function serviceNames(

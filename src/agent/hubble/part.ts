@@ -1,16 +1,22 @@
 /** Hubble as a part of the agent: the thread of flows and what feeds it. */
-import {join} from 'node:path'
+import {basename, join} from 'node:path'
+import {AgentEventType, type Policy} from '../../api/gen/flow.ts'
+import {monitorSocket} from '../../api/monitor-stream.ts'
 import {HubbleThread} from '../../hubble/server/thread.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentContext} from '../context.ts'
 import type {Tables} from '../state/tables.ts'
+import {AgentEventFeed} from './agent-event-feed.ts'
 import {NameFeed} from './name-feed.ts'
 
 export class HubblePart {
   readonly #thread: HubbleThread
   readonly #feed: NameFeed
+  readonly #events: AgentEventFeed
+  /** by cookie: a thread that starts again must hear them all */
+  readonly #policies = new Map<number, Policy>()
 
-  constructor({loaded, log}: AgentContext, tables: Tables) {
+  constructor({loaded, log, clock}: AgentContext, tables: Tables) {
     const {config} = loaded
     const clusterName = config['cluster-name']
     const {nodeName} = config
@@ -31,13 +37,18 @@ export class HubblePart {
         capacity: config['hubble-event-buffer-capacity'],
         pinRoot: join(config['bpf-root'], 'cilium'),
         socketPath: config['hubble-socket-path'],
+        monitorPath: join(config['state-dir'], basename(monitorSocket)),
         listenAddress: config['hubble-listen-address'],
         tls: tlsFiles,
       },
-      tellAll: () => this.#feed.tellAll(),
+      tellAll: () => {
+        this.#feed.tellAll()
+        this.tellPolicies([...this.#policies])
+      },
     })
     const tell = this.#thread.tell.bind(this.#thread)
     this.#feed = new NameFeed({tables, clusterName, nodeName, tls: tlsFiles !== undefined, tell})
+    this.#events = new AgentEventFeed({tables, now: clock.now.bind(clock), tell})
   }
 
   /** What runs, for the status: counts, or why there are none. */
@@ -45,13 +56,40 @@ export class HubblePart {
     return this.#thread
   }
 
+  /** The policies that rule cookies of verdict events stand for; undefined: it is gone. */
+  tellPolicies(policies: readonly (readonly [cookie: number, policy: Policy | undefined])[]): void {
+    for (const [cookie, policy] of policies) {
+      if (policy === undefined) this.#policies.delete(cookie)
+      else this.#policies.set(cookie, policy)
+    }
+    this.#thread.tell({kind: 'names', changes: {policies}})
+  }
+
+  /** That the policies of this node are others now. */
+  tellPolicyChange(change: {
+    readonly labels: readonly string[]
+    readonly revision: number
+    readonly rules: number
+  }): void {
+    this.#events.tell({
+      type: AgentEventType.POLICY_UPDATED,
+      policy_update: {
+        labels: [...change.labels],
+        revision: BigInt(change.revision),
+        rule_count: BigInt(change.rules),
+      },
+    })
+  }
+
   start(): void {
     this.#thread.start()
     this.#feed.start()
+    this.#events.start()
   }
 
   async stop(): Promise<void> {
     this.#feed.stop()
+    this.#events.stop()
     await this.#thread.stop()
   }
 }

@@ -47,6 +47,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     eventDrop: on(config['bpf-events-drop-enabled']),
     eventTrace: on(config['bpf-events-trace-enabled']),
     eventVerdict: on(config['bpf-events-policy-verdict-enabled']),
+    eventSocket: on(config['trace-sock']),
     monitorIntervalS: Math.max(1, Math.round(config['monitor-aggregation-interval'] / 1000)),
     hostIfindex: node.host.ifindex,
     overlayIfindex: node.overlay?.ifindex ?? 0,

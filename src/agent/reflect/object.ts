@@ -9,7 +9,14 @@ export interface Metadata {
   readonly labels?: Readonly<Record<string, string>> | null
   readonly annotations?: Readonly<Record<string, string>> | null
   readonly deletionTimestamp?: string
-  readonly ownerReferences?: readonly {readonly uid?: string; readonly kind?: string; readonly name?: string}[] | null
+  readonly ownerReferences?:
+    | readonly {
+        readonly uid?: string
+        readonly kind?: string
+        readonly name?: string
+        readonly controller?: boolean
+      }[]
+    | null
 }
 
 /** The entries whose value is a text; anything else is left out. */

@@ -2,6 +2,7 @@
 import type {PodRow} from '../state/rows.ts'
 import {list, type Metadata, texts} from './object.ts'
 import {isPort, protocolOf} from './service.ts'
+import {workloadOf} from './workload.ts'
 
 export interface PodObject {
   readonly metadata?: Metadata
@@ -33,6 +34,7 @@ export function podRow({metadata, spec, status}: PodObject): PodRow {
     annotations: relevant(texts(metadata?.annotations)),
     serviceAccount: spec?.serviceAccountName,
     hostNetwork: spec?.hostNetwork === true,
+    workload: workloadOf(metadata),
     phase: status?.phase ?? '',
     terminating: metadata?.deletionTimestamp !== undefined,
     namedPorts: ports

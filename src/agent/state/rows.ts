@@ -16,6 +16,8 @@ export interface PodRow {
   readonly annotations: Readonly<Record<string, string>>
   readonly serviceAccount: string | undefined
   readonly hostNetwork: boolean
+  /** what it belongs to, itself without an owner */
+  readonly workload: {readonly name: string; readonly kind: string}
   readonly phase: string
   /** its deletion has been asked for */
   readonly terminating: boolean

@@ -1,6 +1,5 @@
 /** The connection to a server of Hubble, and its answers. */
-import {readFileSync} from 'node:fs'
-import type {ChannelCredentials, Client, ClientReadableStream, Metadata, ServiceError} from '@grpc/grpc-js'
+import type {Client, ClientReadableStream, Metadata, ServiceError} from '@grpc/grpc-js'
 import {CiliumError, fail} from '../../runtime/errors.ts'
 import {
   HUBBLE_REFUSED,
@@ -45,7 +44,8 @@ export class HubbleClient {
 
   /** @throws HUBBLE_UNREACHABLE, HUBBLE_TLS_REQUIRED */
   static async connect(options: ServerOptions, signal: AbortSignal): Promise<HubbleClient> {
-    const grpc = await import('@grpc/grpc-js')
+    // not the library itself: of a bundled CommonJS module, import() gives `default` alone
+    const {openChannel} = await import('./channel.ts')
     const secured = options.tls || options.server.startsWith('tls://')
     const files = [options.tlsCertFile, options.tlsKeyFile, ...options.tlsCaFiles].filter((file) => file !== undefined)
     if (!secured && (files.length > 0 || options.basicAuth !== undefined)) {
@@ -54,24 +54,7 @@ export class HubbleClient {
     if ((options.tlsCertFile === undefined) !== (options.tlsKeyFile === undefined)) {
       fail(HUBBLE_TLS_REQUIRED, {detail: 'a client certificate and its key come together'})
     }
-    let credentials: ChannelCredentials = grpc.credentials.createInsecure()
-    if (secured) {
-      const read = (file: string | undefined) => (file === undefined ? null : readFileSync(file))
-      const authorities =
-        options.tlsCaFiles.length === 0 ? null : Buffer.concat(options.tlsCaFiles.map((file) => readFileSync(file)))
-      credentials = grpc.credentials.createSsl(authorities, read(options.tlsKeyFile), read(options.tlsCertFile), {
-        ...(options.tlsAllowInsecure ? {rejectUnauthorized: false} : {}),
-      })
-    }
-    const metadata = new grpc.Metadata()
-    if (options.basicAuth !== undefined) {
-      const {username, password} = options.basicAuth
-      metadata.set('authorization', `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`)
-    }
-    const client = new grpc.Client(options.server.replace(/^tls:\/\//, ''), credentials, {
-      ...(options.tlsServerName === undefined ? {} : {'grpc.ssl_target_name_override': options.tlsServerName}),
-      'grpc.max_receive_message_length': 64 << 20,
-    })
+    const {client, metadata} = openChannel(options, secured)
     await new Promise<void>((resolve, reject) => {
       const stop = () => reject(signal.reason)
       signal.addEventListener('abort', stop, {once: true})

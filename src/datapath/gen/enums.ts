@@ -545,6 +545,23 @@ export const ruleSetNumberNames: ReadonlyMap<number, keyof typeof ruleSetNumber>
   [16, 'SET_FIRST'],
 ])
 
+/** enum socket_point */
+export const socketPoint = {
+  SOCKET_PRE_FORWARD: 1,
+  SOCKET_POST_FORWARD: 2,
+  SOCKET_PRE_REVERSE: 3,
+  SOCKET_POST_REVERSE: 4,
+} as const
+
+export type SocketPoint = (typeof socketPoint)[keyof typeof socketPoint]
+
+export const socketPointNames: ReadonlyMap<number, keyof typeof socketPoint> = new Map([
+  [1, 'SOCKET_PRE_FORWARD'],
+  [2, 'SOCKET_POST_FORWARD'],
+  [3, 'SOCKET_PRE_REVERSE'],
+  [4, 'SOCKET_POST_REVERSE'],
+])
+
 /** enum source_file */
 export const sourceFile = {
   FILE_UNKNOWN: 0,

@@ -226,6 +226,7 @@ export interface Config {
   readonly defrag: number
   readonly routeSource: number
   readonly socketHostOnly: number
+  readonly eventSocket: number
   readonly hostCookie: bigint
 }
 
@@ -282,6 +283,7 @@ export const configOffsets = {
   defrag: 231,
   routeSource: 232,
   socketHostOnly: 233,
+  eventSocket: 234,
   hostCookie: 240,
 } as const
 
@@ -289,7 +291,7 @@ export const configCodec: Codec<Config> = {
   size: 248,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint16(offset + 234, 0)
+    view.setUint8(offset + 235, 0)
     view.setUint32(offset + 236, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
@@ -342,6 +344,7 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 231, value.defrag)
     view.setUint8(offset + 232, value.routeSource)
     view.setUint8(offset + 233, value.socketHostOnly)
+    view.setUint8(offset + 234, value.eventSocket)
     view.setBigUint64(offset + 240, value.hostCookie, true)
   },
   decode: (view, offset) => ({
@@ -396,6 +399,7 @@ export const configCodec: Codec<Config> = {
     defrag: view.getUint8(offset + 231),
     routeSource: view.getUint8(offset + 232),
     socketHostOnly: view.getUint8(offset + 233),
+    eventSocket: view.getUint8(offset + 234),
     hostCookie: view.getBigUint64(offset + 240, true),
   }),
 }
@@ -453,6 +457,7 @@ export const configZero: Config = {
   defrag: 0,
   routeSource: 0,
   socketHostOnly: 0,
+  eventSocket: 0,
   hostCookie: 0n,
 }
 

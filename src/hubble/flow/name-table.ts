@@ -4,7 +4,7 @@
  */
 import {readdirSync, readFileSync} from 'node:fs'
 import type {Policy, Service} from '../../api/gen/flow.ts'
-import type {EndpointName, FlowNames} from './names.ts'
+import type {EndpointName, FlowNames, ProcessOwner} from './names.ts'
 
 /** What became known; undefined: it is gone. All plain values. */
 export interface NameChanges {
@@ -14,6 +14,8 @@ export interface NameChanges {
   readonly services?: readonly (readonly [key: string, service: Service | undefined])[]
   readonly policies?: readonly (readonly [cookie: number, policy: Policy | undefined])[]
   readonly nodeLabels?: readonly string[]
+  /** by the cookie of their network namespace */
+  readonly processes?: readonly (readonly [netns: bigint, owner: ProcessOwner | undefined])[]
 }
 
 interface Holder {
@@ -32,6 +34,7 @@ export class NameTable implements FlowNames {
   readonly #identities = new Map<number, readonly string[]>()
   readonly #services = new Map<string, Service>()
   readonly #policies = new Map<number, Policy>()
+  readonly #processes = new Map<bigint, ProcessOwner>()
   #devices = new Map<number, string>()
 
   constructor(nodeName: string, now: () => number = Date.now) {
@@ -39,10 +42,18 @@ export class NameTable implements FlowNames {
     this.#now = now
   }
 
-  apply({endpoints = [], identities = [], services = [], policies = [], nodeLabels}: NameChanges): void {
+  apply({
+    endpoints = [],
+    identities = [],
+    services = [],
+    policies = [],
+    processes = [],
+    nodeLabels,
+  }: NameChanges): void {
     for (const [ip, name] of endpoints) this.#hold(ip, name)
     for (const [identity, labels] of identities) set(this.#identities, identity, labels)
     for (const [key, service] of services) set(this.#services, key, service)
+    for (const [netns, owner] of processes) set(this.#processes, netns, owner)
     for (const [cookie, policy] of policies) set(this.#policies, cookie, policy)
     if (nodeLabels !== undefined) this.nodeLabels = nodeLabels
   }
@@ -76,6 +87,14 @@ export class NameTable implements FlowNames {
       this.#devices.set(ifindex, name)
     }
     return name
+  }
+
+  process(netns: bigint): ProcessOwner | undefined {
+    return this.#processes.get(netns)
+  }
+
+  identityOf(ip: string): number {
+    return this.#holders.get(ip)?.at(-1)?.name?.identity ?? 0
   }
 
   policy(cookie: number): Policy | undefined {

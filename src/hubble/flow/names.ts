@@ -8,6 +8,17 @@ export interface EndpointName {
   readonly labels: readonly string[]
   readonly workloads: readonly Workload[]
   readonly clusterName: string
+  /** undefined: not told with the address */
+  readonly identity?: number
+}
+
+/** Whose processes a network namespace holds. */
+export interface ProcessOwner {
+  readonly ips: readonly string[]
+  /** 0: not known */
+  readonly identity: number
+  /** of this node, 0: none */
+  readonly endpoint: number
 }
 
 export interface FlowNames {
@@ -23,6 +34,10 @@ export interface FlowNames {
   service(ip: string, port: number, protocol: number): Service | undefined
   dnsNames(ip: string): readonly string[]
   device(ifindex: number): string
+  /** Who is in the network namespace with this cookie. */
+  process(netns: bigint): ProcessOwner | undefined
+  /** Identity of who has the address now. */
+  identityOf(ip: string): number
   /** The policy rule that a cookie stands for. */
   policy(cookie: number): Policy | undefined
 }
@@ -37,6 +52,8 @@ export function bareNames(nodeName: string): FlowNames {
     service: () => undefined,
     dnsNames: () => [],
     device: () => '',
+    process: () => undefined,
+    identityOf: () => 0,
     policy: () => undefined,
   }
 }

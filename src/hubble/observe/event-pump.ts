@@ -1,6 +1,7 @@
 /** Takes events from the rings into the store, by a timer, and wakes those who follow. */
 import type {Clocks} from './boot-time.ts'
 import {BootTime} from './boot-time.ts'
+import type {EventTap} from './event-tap.ts'
 import type {FlowStore} from './flow-store.ts'
 
 /** `EventStream` of the datapath. */
@@ -28,6 +29,8 @@ export class EventPump {
   readonly time: BootTime
   readonly #options: EventPumpOptions
   readonly #seen: number[] = []
+  /** gets a copy of everything while it wants to */
+  tap: EventTap | undefined
   #waiting: (() => void)[] = []
   #timers: NodeJS.Timeout[] = []
   #lostAtStart = 0
@@ -55,10 +58,18 @@ export class EventPump {
 
   /** Takes what is there. */
   tick(): void {
+    const {tap, store} = this
+    const handler =
+      tap?.isWanted === true
+        ? (view: DataView, offset: number, length: number) => {
+            store.append(view, offset, length)
+            tap.take(view, offset)
+          }
+        : store.append
     let taken: number
     let total = 0
     do {
-      taken = this.#options.source.poll(this.store.append, eventsPerTick)
+      taken = this.#options.source.poll(handler, eventsPerTick)
       total += taken
     } while (taken === eventsPerTick && total < 8 * eventsPerTick)
     if (total > 0) this.#wake()

@@ -2,7 +2,7 @@
 import {randomBytes} from 'node:crypto'
 import type {Endpoint, Flow, Layer4, Policy, TCPFlags} from '../../api/gen/flow.ts'
 import {FlowType, IPVersion, Tunnel_Protocol} from '../../api/gen/flow.ts'
-import {eventFlags, eventType, sourceFileNames} from '../../datapath/gen/enums.ts'
+import {eventFlags, eventType, sourceFile, sourceFileNames} from '../../datapath/gen/enums.ts'
 import {Ip} from '../../model/ip.ts'
 import {tracePointProto, traceReason} from '../../model/trace.ts'
 import type {EndpointName, FlowNames} from '../flow/names.ts'
@@ -75,7 +75,9 @@ export class FlowBuilder {
     else if (type === eventType.EVENT_TRACE) this.#addTrace(flow, slot)
     else if (type === eventType.EVENT_VERDICT) this.#addVerdict(flow, slot)
     else this.#addSocket(flow, slot)
-    const summary = socket ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
+    // a process that was refused has sent nothing that could have flags
+    const process = socket || c.file(slot) === sourceFile.FILE_SOCK
+    const summary = process ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
     if (summary !== '') flow.Summary = summary
     return flow
   }
@@ -154,6 +156,9 @@ export class FlowBuilder {
     flow.sock_xlate_point = c.point(slot)
     const cookie = BigInt(c.socketLow(slot)) | (BigInt(c.socketHigh(slot)) << 32n)
     if (cookie !== 0n) flow.socket_cookie = cookie
+    const [, , low, high] = c.address('orig')
+    const cgroup = BigInt(low![slot]!) | (BigInt(high![slot]!) << 32n)
+    if (cgroup !== 0n) flow.cgroup_id = cgroup
   }
 
   #addPolicy(flow: Flow, slot: number, denied: boolean): void {

@@ -42,6 +42,8 @@ export class FlowStore {
   #source: Uint32Array = new Uint32Array(0)
   readonly #losses: Loss[] = []
   lost = 0
+  /** changes an event that has just been stored, in its slot */
+  complete: ((slot: number) => void) | undefined
 
   /** @throws RangeError unless the capacity is 2^n - 1 */
   constructor(capacity: number) {
@@ -96,6 +98,7 @@ export class FlowStore {
     const slot = this.next & this.mask
     this.times[slot] = source[from]! + source[from + 1]! * 0x1_0000_0000
     for (let word = 2, at = 2 * stride + slot; word < eventWords; word++, at += stride) words[at] = source[from + word]!
+    this.complete?.(slot)
     this.next++
   }
 

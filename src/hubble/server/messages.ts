@@ -12,6 +12,8 @@ export interface WorkerOptions {
   /** folder of the datapath's pins */
   readonly pinRoot: string
   readonly socketPath: string
+  /** of `cilium-dbg monitor`; empty: none */
+  readonly monitorPath: string
   /** empty: no port */
   readonly listenAddress: string
   readonly tls: TlsFiles | undefined
@@ -31,6 +33,12 @@ export interface WorkerCounts {
   /** found no room in a ring since the start */
   readonly lost: number
   readonly rate: number
+  /** who listen to the monitor */
+  readonly listeners: number
+  /** records of a version that is not ours */
+  readonly unreadable: number
+  /** ms since it started */
+  readonly uptimeMs: number
 }
 
 export type FromWorker =

@@ -3,14 +3,20 @@
  * flows, nor flows for it.
  */
 import type {Server} from '@grpc/grpc-js'
+import {MonitorServer} from '../../api/monitor-server.ts'
 import {HealthService} from '../../api/gen/health.ts'
 import {ObserverService} from '../../api/gen/observer.ts'
 import {PeerService} from '../../api/gen/peer.ts'
+import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
+import {eventCodec} from '../../datapath/gen/types.ts'
 import {NameTable} from '../flow/name-table.ts'
 import {machineClocks} from '../observe/boot-clock.ts'
 import {EventPump, type EventSource} from '../observe/event-pump.ts'
+import {EventTap} from '../observe/event-tap.ts'
 import {FlowBuilder} from '../observe/flow-builder.ts'
 import {FlowStore} from '../observe/flow-store.ts'
+import {SocketEnds} from '../observe/socket-ends.ts'
+import {agentNotice} from './agent-notice.ts'
 import {AgentEvents} from './agent-events.ts'
 import {healthHandlers} from './health.ts'
 import {closeGrpcServer, type GrpcService, listenOnAddress, listenOnUnixSocket} from './listen.ts'
@@ -26,13 +32,28 @@ export class NodeServer {
   readonly #agentEvents = new AgentEvents()
   readonly #services: readonly GrpcService[]
   readonly #servers: Server[] = []
+  readonly #monitor: MonitorServer
+  readonly #startedAt = performance.now()
 
   constructor(options: WorkerOptions, source: EventSource) {
     const nodeName = qualifiedNode(options.clusterName, options.nodeName)
     this.#options = options
     this.#names = new NameTable(nodeName)
     const store = new FlowStore(options.capacity)
+    store.complete = new SocketEnds(store, this.#names).complete
     this.#pump = new EventPump({source, store, clocks: machineClocks()})
+    const tap = new EventTap(
+      () => this.#monitor.listeners > 0,
+      () => this.#pump.lost,
+    )
+    this.#pump.tap = tap
+    const {boot} = machineClocks()
+    this.#monitor = new MonitorServer({
+      source: tap,
+      eventVersion: EVENT_VERSION,
+      eventBytes: eventCodec.size,
+      bootTimeNs: boot,
+    })
     const builder = new FlowBuilder(store, this.#pump.time, this.#names, options.version)
     const {clusterName, version} = options
     const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
@@ -45,8 +66,9 @@ export class NodeServer {
 
   /** @throws HUBBLE_LISTEN_FAILED */
   async start(): Promise<void> {
-    const {socketPath, listenAddress, tls} = this.#options
+    const {socketPath, monitorPath, listenAddress, tls} = this.#options
     this.#pump.start()
+    if (monitorPath !== '') await this.#monitor.listen(monitorPath)
     this.#servers.push(await listenOnUnixSocket(socketPath, this.#services))
     if (listenAddress !== '') this.#servers.push(await listenOnAddress(listenAddress, tls, this.#services))
   }
@@ -54,16 +76,29 @@ export class NodeServer {
   stop(): void {
     for (const server of this.#servers) closeGrpcServer(server)
     this.#pump.stop()
+    if (this.#options.monitorPath !== '') void this.#monitor.close()
   }
 
   hear(message: ToWorker): void {
     if (message.kind === 'names') this.#names.apply(message.changes)
     else if (message.kind === 'peers') this.#peers.set(message.peers)
-    else if (message.kind === 'agent-event') this.#agentEvents.add(message)
+    else if (message.kind === 'agent-event') {
+      this.#agentEvents.add(message)
+      this.#monitor.notify(agentNotice(message.event))
+    }
   }
 
   get counts(): WorkerCounts {
     const {store, lost, rate} = this.#pump
-    return {flows: store.size, capacity: store.capacity, seen: store.next, lost, rate}
+    return {
+      flows: store.size,
+      capacity: store.capacity,
+      seen: store.next,
+      lost,
+      rate,
+      listeners: this.#monitor.listeners,
+      unreadable: store.unreadable,
+      uptimeMs: performance.now() - this.#startedAt,
+    }
   }
 }

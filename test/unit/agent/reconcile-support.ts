@@ -18,6 +18,7 @@ export function pod(name: string, labels: Record<string, string>, more: Partial<
     annotations: {},
     serviceAccount: undefined,
     hostNetwork: false,
+    workload: {name, kind: 'Pod'},
     phase: 'Running',
     terminating: false,
     namedPorts: [],

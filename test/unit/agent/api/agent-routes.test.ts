@@ -1,9 +1,10 @@
 import type {AddressInfo} from 'node:net'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import type {StatusResponse} from '../../../../src/api/models.ts'
 import {agentRoutes} from '../../../../src/agent/api/agent-routes.ts'
 import {healthRoutes} from '../../../../src/agent/api/health-routes.ts'
 import {apiServer} from '../../../../src/agent/api/http.ts'
-import type {ApiSources} from '../../../../src/agent/api/sources.ts'
+import type {ApiSources, FlowsState} from '../../../../src/agent/api/sources.ts'
 import {changeConfig, parseConfig} from '../../../../src/agent/config.ts'
 import {NodePools} from '../../../../src/agent/ipam/node-pools.ts'
 import type {EndpointRow} from '../../../../src/agent/state/rows.ts'
@@ -21,6 +22,7 @@ let registry: MetricRegistry
 let url: string
 let disconnected: EndpointRow[]
 let state: {waitingFor: string; kubernetesError: string | undefined; cni: {ok: boolean; message: string}}
+let flows: FlowsState | undefined
 let close: () => void
 
 beforeEach(async () => {
@@ -29,6 +31,7 @@ beforeEach(async () => {
   pools = new NodePools({ipv4: true, ipv6: true})
   pools.setCidrs([Cidr.of('10.0.1.0/24'), Cidr.of('fd00:1::/120')])
   disconnected = []
+  flows = undefined
   state = {waitingFor: '', kubernetesError: undefined, cni: {ok: true, message: 'successfully wrote'}}
   const {texts, config: initial} = parseConfig(new Map([['enable-ipv6', 'true']]), 'node1')
   let config = initial
@@ -52,6 +55,7 @@ beforeEach(async () => {
     waitingFor: () => state.waitingFor,
     services: () => undefined,
     metrics: () => registry.samples(),
+    flows: () => flows,
     disconnect: async (row) => void disconnected.push(row),
   } as ApiSources
   const server = apiServer({routes: {...agentRoutes(sources), ...healthRoutes(sources)}})
@@ -254,4 +258,27 @@ test('what is not there is 404, another method 405, a long body refused', async 
   expect((await call('/v1/nothing')).status).toBe(404)
   expect((await call('/v1/ip', {method: 'POST'})).status).toBe(405)
   expect((await call('/v1/config', {method: 'PATCH', body: 'x'.repeat(2 << 20)})).status).toBe(400)
+})
+
+test('the thread of flows is told with its numbers, or why it has none', async () => {
+  const model = async () => {
+    const {hubble, nodeMonitor} = (await (await call('/v1/healthz')).json()) as StatusResponse
+    return {hubble, nodeMonitor}
+  }
+  const counts = {flows: 10, capacity: 4095, seen: 5000, lost: 7, unreadable: 1, uptimeMs: 61_500}
+  expect(await model()).toEqual({hubble: {state: 'Disabled'}, nodeMonitor: undefined})
+
+  flows = {counts, problem: undefined}
+  expect(await model()).toMatchObject({
+    hubble: {
+      state: 'Ok',
+      observer: {'current-flows': 10, 'max-flows': 4095, 'seen-flows': 5000, uptime: '61.500s'},
+    },
+    nodeMonitor: {lost: 7, unknown: 1, npages: 1024, pagesize: 4096},
+  })
+
+  flows = {counts: undefined, problem: 'starting'}
+  expect((await model()).hubble).toEqual({state: 'Warning', msg: 'starting'})
+  flows = {counts: undefined, problem: 'it ended'}
+  expect((await model()).hubble).toEqual({state: 'Failure', msg: 'it ended'})
 })

@@ -58,6 +58,7 @@ beforeEach(async () => {
       capacity: 63,
       pinRoot: '',
       socketPath,
+      monitorPath: join(folder, 'monitor.sock'),
       listenAddress: '',
       tls: undefined,
     },
