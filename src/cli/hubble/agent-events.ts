@@ -3,9 +3,10 @@ import {type AgentEvent, AgentEvent as AgentEventType, AgentEventTypeEnum} from 
 import {GetAgentEventsResponse, ObserverService} from '../../api/gen/observer.ts'
 import {enumName, messageToJson} from '../../api/wire/json.ts'
 import {clean} from '../render/text.ts'
-import {HubbleClient, type ServerOptions} from './client.ts'
+import {HubbleClient} from './client.ts'
 import {jsonLine} from './flow-printer.ts'
 import {selection} from './observe-flags.ts'
+import type {ServerOptions} from './server-options.ts'
 import {formatTime, type TimeFormat} from './time.ts'
 
 export async function observeAgentEvents(

@@ -1,7 +1,7 @@
 /** The channel of gRPC to a server of Hubble. */
 import {readFileSync} from 'node:fs'
 import {Client, credentials, Metadata} from '@grpc/grpc-js'
-import type {ServerOptions} from './client.ts'
+import type {ServerOptions} from './server-options.ts'
 
 /** Opens nothing yet: it connects when it is used. @param secured with TLS */
 export function openChannel(options: ServerOptions, secured: boolean): {client: Client; metadata: Metadata} {

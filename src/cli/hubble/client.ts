@@ -8,20 +8,7 @@ import {
   HUBBLE_UNIMPLEMENTED,
   HUBBLE_UNREACHABLE,
 } from './errors.ts'
-
-export interface ServerOptions {
-  /** host:port, tls://host:port or unix:///path */
-  readonly server: string
-  readonly timeoutMs: number
-  readonly requestTimeoutMs: number
-  readonly tls: boolean
-  readonly tlsAllowInsecure: boolean
-  readonly tlsCaFiles: readonly string[]
-  readonly tlsCertFile: string | undefined
-  readonly tlsKeyFile: string | undefined
-  readonly tlsServerName: string | undefined
-  readonly basicAuth: {readonly username: string; readonly password: string} | undefined
-}
+import type {ServerOptions} from './server-options.ts'
 
 interface Method<Q, R> {
   readonly path: string

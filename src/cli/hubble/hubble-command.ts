@@ -3,9 +3,9 @@ import {Flags, type Interfaces} from '@oclif/core'
 import {parseDuration} from '../../model/duration.ts'
 import {fail} from '../../runtime/errors.ts'
 import {BaseCommand} from '../base-command.ts'
-import type {ServerOptions} from './client.ts'
 import {readHubbleConfig} from './config.ts'
 import {HUBBLE_FLAG_VALUE} from './errors.ts'
+import type {ServerOptions} from './server-options.ts'
 
 const group = {helpGroup: 'SERVER'}
 const env = (flag: string) => `HUBBLE_${flag.toUpperCase().replaceAll('-', '_')}`

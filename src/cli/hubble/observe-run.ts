@@ -6,11 +6,11 @@ import {messageToJson} from '../../api/wire/json.ts'
 import {fail} from '../../runtime/errors.ts'
 import {plain, type Style, styleFor} from '../render/style.ts'
 import {cleanLines} from '../render/text.ts'
-import type {ServerOptions} from './client.ts'
 import {HUBBLE_FLAGS_CONFLICT} from './errors.ts'
 import type {FlowFormat} from './flow-printer.ts'
 import {defaultMask, observeFile, observeServer} from './observe.ts'
 import {maskOf, selection, typedFilters} from './observe-flags.ts'
+import type {ServerOptions} from './server-options.ts'
 import type {TimeFormat} from './time.ts'
 
 export interface ObserveRun {

@@ -6,9 +6,10 @@ import {type GetFlowsRequest, GetFlowsResponse, ObserverService} from '../../api
 import {messageFromJson} from '../../api/wire/json.ts'
 import {compileFilters} from '../../hubble/filter/flow-filter.ts'
 import {fail} from '../../runtime/errors.ts'
-import {HubbleClient, type ServerOptions} from './client.ts'
+import {HubbleClient} from './client.ts'
 import {HUBBLE_INPUT_INVALID} from './errors.ts'
 import {FlowPrinter, type PrintOptions} from './flow-printer.ts'
+import type {ServerOptions} from './server-options.ts'
 
 /** Asked for when nothing is printed but lines of text: what they consist of. */
 export const defaultMask: readonly string[] = [

@@ -8,8 +8,9 @@ import {fail} from '../../runtime/errors.ts'
 import {duration} from '../render/duration.ts'
 import {table} from '../render/table.ts'
 import {clean} from '../render/text.ts'
-import {HubbleClient, type ServerOptions} from './client.ts'
+import {HubbleClient} from './client.ts'
 import {HUBBLE_NOT_SERVING} from './errors.ts'
+import type {ServerOptions} from './server-options.ts'
 
 /** Unlike the names of services, as Hubble's own clients ask it. */
 const healthName = 'hubble.server.Observer'
