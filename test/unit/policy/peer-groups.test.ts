@@ -131,6 +131,34 @@ test('a number is given away again only when all are used, and brings nobody fro
   )
 })
 
+test('after a restart groups have the numbers and members they had', () => {
+  const before = new PeerGroups()
+  for (const [id, name] of [
+    [300, 'web'],
+    [301, 'db'],
+    [302, 'web'],
+  ] as const)
+    before.setIdentity(identity(id, {app: name}))
+  const [db, web] = [before.numberOf(app('db')), before.numberOf(app('web'))]
+  const after = new PeerGroups()
+
+  after.restore(before.names(), before.allRows())
+  after.setIdentity(identity(300, {app: 'web'}))
+  expect(after.takeChanges().rows).toEqual([])
+  expect(members(after, web)).toEqual(['identity 300', 'identity 302'])
+
+  expect(after.numberOf(app('web'))).toBe(web)
+  expect(after.numberOf(app('cache'))).not.toBe(db)
+  expect(members(after, web)).toEqual(['identity 300'])
+  after.setIdentity(identity(302, {app: 'cache'}))
+  expect(members(after, web)).toEqual(['identity 300'])
+
+  after.sweep()
+  expect(after.takeChanges().rows).toContainEqual({kind: 'identity', number: 301, groups: undefined})
+  after.retain([web])
+  expect(after.names().map(([, number]) => number)).toEqual([web])
+})
+
 test('what came step by step is what would have come at once', () => {
   const random = new Random(7)
   const some = ['a', 'b', 'c']
