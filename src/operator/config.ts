@@ -32,6 +32,9 @@ const settings = {
   'cluster-pool-ipv4-mask-size': integerOption(24, {min: 1, max: 30}),
   'cluster-pool-ipv6-cidr': pools(6),
   'cluster-pool-ipv6-mask-size': integerOption(120, {min: 1, max: 126}),
+  // addresses of load balancers
+  'enable-lb-ipam': boolOption(true),
+  'default-lb-service-ipam': choiceOption('lbipam', ['lbipam', 'none']),
   // garbage
   'identity-allocation-mode': choiceOption('crd', ['crd']),
   'disable-endpoint-crd': boolOption(false),

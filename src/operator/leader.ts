@@ -10,6 +10,7 @@ import type {OperatorConfig} from './config.ts'
 import {PodCidrAllocation} from './ipam/pod-cidr-allocation.ts'
 import type {Occupied} from './ipam/pod-cidrs.ts'
 import {readServiceRanges} from './ipam/service-ranges.ts'
+import {LbIpam} from './lb-ipam/lb-ipam.ts'
 import type {OperatorMetrics} from './metrics.ts'
 import {NodeReadiness} from './node/node-readiness.ts'
 import {createTables, Sources} from './reflect/sources.ts'
@@ -60,6 +61,14 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
       },
     }),
   )
+
+  if (config['enable-lb-ipam']) {
+    const choice = {
+      families: ([4, 6] as const).filter((family) => config[`enable-ipv${family}`]),
+      classless: config['default-lb-service-ipam'] === 'lbipam',
+    }
+    parts.push(new LbIpam({client, choice, clock, log, metrics: reconcilerMetrics, counts: metrics}))
+  }
 
   const collecting = {client, tables, isCurrent: () => sources.current, metrics, clock, log}
   const garbage = new Garbage({

@@ -17,6 +17,11 @@ export class OperatorMetrics {
   private readonly identityRuns
   private readonly identityLatency
   private readonly unmanaged
+  private readonly lbConflicts
+  private readonly lbAvailable
+  private readonly lbUsed
+  private readonly lbMatching
+  private readonly lbUnsatisfied
   private readonly lines
 
   constructor(registry: MetricRegistry) {
@@ -49,6 +54,13 @@ export class OperatorMetrics {
     this.unmanaged = registry
       .gauge({name: name('unmanaged_pods'), help: 'selected pods that run outside our network'})
       .labels()
+    const gauge = (suffix: string, help: string, labels: readonly string[] = []) =>
+      registry.gauge({name: name(suffix), help, labels})
+    this.lbConflicts = gauge('lbipam_conflicting_pools', 'pools that give out nothing because of a conflict').labels()
+    this.lbAvailable = gauge('lbipam_ips_available', 'addresses of a pool that nobody has', ['pool'])
+    this.lbUsed = gauge('lbipam_ips_used', 'addresses of a pool that services have', ['pool'])
+    this.lbMatching = gauge('lbipam_services_matching', 'services that get addresses of pools').labels()
+    this.lbUnsatisfied = gauge('lbipam_services_unsatisfied', 'services that lack an address').labels()
     this.lines = registry.counter({
       name: name('errors_warnings_total'),
       help: 'log lines of level warn and error',
@@ -73,6 +85,28 @@ export class OperatorMetrics {
 
   unmanagedPods(count: number): void {
     this.unmanaged.set(count)
+  }
+
+  lbPools(
+    pools: readonly {
+      readonly name: string
+      readonly conflict: string
+      readonly total: bigint
+      readonly used: bigint
+    }[],
+  ): void {
+    this.lbAvailable.clear()
+    this.lbUsed.clear()
+    this.lbConflicts.set(pools.filter(({conflict}) => conflict !== '').length)
+    for (const {name, total, used} of pools) {
+      this.lbAvailable.labels(name).set(Number(total - used))
+      this.lbUsed.labels(name).set(Number(used))
+    }
+  }
+
+  lbServices(services: readonly {readonly status: string}[]): void {
+    this.lbMatching.set(services.filter(({status}) => status === 'True').length)
+    this.lbUnsatisfied.set(services.filter(({status}) => status !== 'True').length)
   }
 
   logged(level: string, subsystem: string): void {

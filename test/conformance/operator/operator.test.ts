@@ -179,6 +179,82 @@ describe('pod CIDRs', () => {
   })
 })
 
+describe('addresses of load balancers', () => {
+  const pools = `${ciliumApi}/ciliumloadbalancerippools`
+  const services = '/api/v1/namespaces/default/services'
+  const names = ['lb-a', 'lb-b']
+
+  afterEach(async () => {
+    for (const name of names) await api.call('DELETE', `${services}/${name}`)
+    await api.call('DELETE', pools)
+    await vi.waitFor(async () => expect((await api.call('GET', pools)).body.items).toEqual([]), soon)
+  })
+
+  async function addPool(name: string, cidr: string): Promise<void> {
+    const body = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumLoadBalancerIPPool',
+      metadata: {name},
+      spec: {blocks: [{cidr}]},
+    }
+    expect((await api.call('POST', pools, body)).status).toBe(201)
+  }
+
+  async function addService(name: string, port: number): Promise<void> {
+    const body = {metadata: {name}, spec: {type: 'LoadBalancer', ports: [{port}]}}
+    expect((await api.call('POST', services, body)).status).toBe(201)
+  }
+
+  async function statusOf(name: string) {
+    const {body} = await api.call('GET', `${services}/${name}`)
+    const {loadBalancer, conditions = []} = body.status
+    const found = conditions.find(({type}: {type: string}) => type === 'cilium.io/IPAMRequestSatisfied')
+    return {ips: (loadBalancer.ingress ?? []).map(({ip}: {ip: string}) => ip), reason: found?.reason}
+  }
+
+  test('services get them, one that finds none is told, and is served when a pool has some', async () => {
+    await addPool('small', '203.0.113.9/32')
+    await addService('lb-a', 80)
+    await startOperator(api)
+    await vi.waitFor(
+      async () => expect(await statusOf('lb-a')).toEqual({ips: ['203.0.113.9'], reason: 'satisfied'}),
+      soon,
+    )
+    await addService('lb-b', 80)
+    await vi.waitFor(async () => expect(await statusOf('lb-b')).toEqual({ips: [], reason: 'out_of_ips'}), soon)
+
+    await addPool('tiny', '203.0.113.20/32')
+
+    await vi.waitFor(async () => expect((await statusOf('lb-b')).ips).toEqual(['203.0.113.20']), soon)
+    await vi.waitFor(async () => {
+      const {body} = await api.call('GET', `${pools}/tiny`)
+      const messages = body.status.conditions.map(({type, message}: {type: string; message: string}) => [type, message])
+      expect(Object.fromEntries(messages)).toEqual({
+        'cilium.io/PoolConflict': '',
+        'cilium.io/IPsTotal': '1',
+        'cilium.io/IPsAvailable': '0',
+        'cilium.io/IPsUsed': '1',
+      })
+    }, soon)
+  })
+
+  test('a restarted operator leaves them where they are, and takes them back from a service of another type', async () => {
+    await addPool('small', '203.0.113.0/24')
+    const first = await startOperator(api)
+    await addService('lb-b', 80)
+    await vi.waitFor(async () => expect((await statusOf('lb-b')).ips).toEqual(['203.0.113.0']), soon)
+    await first.stop('SIGKILL')
+    await addService('lb-a', 80)
+    await startOperator(api)
+    await vi.waitFor(async () => expect((await statusOf('lb-a')).ips).toEqual(['203.0.113.1']), soon)
+    expect((await statusOf('lb-b')).ips).toEqual(['203.0.113.0'])
+
+    await api.call('PATCH', `${services}/lb-b`, {spec: {type: 'ClusterIP'}}, 'application/merge-patch+json')
+
+    await vi.waitFor(async () => expect(await statusOf('lb-b')).toEqual({ips: [], reason: undefined}), soon)
+  })
+})
+
 describe('nodes', () => {
   const taint = {key: 'node.cilium.io/agent-not-ready', effect: 'NoSchedule'}
 
