@@ -77,13 +77,13 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 		return refuse(ctx, service, connected, DROP_NO_SERVICE_PORT, 0);
 	}
 	memcpy(&client.w[2], &cookie, sizeof(cookie));
-	row = service_choose(frontend, &client, true, now, &ref);
+	row = service_choose(frontend, &client, NULL, now, &ref);
 	if (!row && frontend->count) {
 		/* the list was replaced under us */
 		frontend = frontend_find(&key, true);
 		if (!frontend)
 			return refuse(ctx, service, connected, DROP_NO_SERVICE_PORT, 0);
-		row = service_choose(frontend, &client, true, now, &ref);
+		row = service_choose(frontend, &client, NULL, now, &ref);
 	}
 	if (!row)
 		return refuse(ctx, service, connected,

@@ -76,7 +76,8 @@ struct event {
 	__u64 time; /* boot clock, ns */
 	struct addr src;
 	struct addr dst;
-	struct addr orig; /* the translated end before translation; of a process: the cookie of its network
+	struct addr
+		orig; /* the translated end before translation; of a process: the cookie of its network
 			   * namespace and its cgroup */
 	__be16 sport;
 	__be16 dport;

@@ -65,6 +65,7 @@ EXPORT(struct, test_record);
 EXPORT(struct, frontend_key);
 EXPORT(struct, frontend);
 EXPORT(struct, backend);
+EXPORT(struct, maglev_chunk);
 EXPORT(struct, affinity_key);
 EXPORT(struct, affinity);
 EXPORT(struct, source_range_key);

@@ -57,16 +57,26 @@ struct frontend_key {
 };
 
 struct frontend {
-	__u32 service; /* number of the frontend: what users call the service id */
-	__u32 list;    /* offset of its backends */
-	__u32 count;   /* of those that take new connections: they come first */
-	__u32 others;  /* of those behind them, which only keep what they have */
-	__u32 table;   /* offset of its Maglev table; ignored with size 0 */
-	__u32 table_size;
+	__u32 service;	  /* number of the frontend: what users call the service id */
+	__u32 list;	  /* offset of its backends */
+	__u32 count;	  /* of those that take new connections: they come first */
+	__u32 others;	  /* of those behind them, which only keep what they have */
+	__u32 table;	  /* first chunk of its Maglev table */
+	__u32 table_size; /* places in the table, a prime; 0: it has none */
 	__u32 affinity_s;
 	__u16 flags; /* enum frontend_flags */
 	__u8 kind;   /* enum frontend_kind */
 	__u8 pad;
+};
+
+/* Maglev tables: which place of the list a hash leads to. A table is a run of chunks, chunks lie in pages that are made
+ * when they are needed. Chunk 0 is no table's: it says what the tables were made with. */
+#define MAGLEV_CHUNK_PLACES 32
+#define MAGLEV_PAGE_CHUNKS  16384
+#define MAGLEV_PAGES_MAX    2048
+
+struct maglev_chunk {
+	__u16 place[MAGLEV_CHUNK_PLACES];
 };
 
 /* A backend that outlives changes of the map: index in the low half, generation of the index in the high half. 0: none.

@@ -5,6 +5,7 @@
 #define LIB_SERVICE_H
 
 #include "service_maps.h"
+#include "../abi/flow.h"
 
 #define SERVICE_NONE  0 /* no service address */
 #define SERVICE_FOUND 1
@@ -67,13 +68,52 @@ static __always_inline const struct backend *service_at(const struct frontend *f
 	return backend_of(*ref);
 }
 
-/* One of the backends that take new connections, at random. NULL: there is none. */
+/* A number that every node computes alike for a client's connection, whichever of a service's addresses it asks. */
+static __always_inline __u32 maglev_hash(const struct flow_key *key)
+{
+	const __u64 *src = (const void *)&key->src;
+	__u64 ports = (__u64)key->sport << 32 | (__u64)key->dport << 8 | key->proto;
+	__u64 h = (src[0] ^ cfg.hash_seed) * 0x9e3779b97f4a7c15ULL;
+
+	h = ((h ^ h >> 29) + src[1]) * 0xbf58476d1ce4e5b9ULL;
+	h = ((h ^ h >> 32) + ports) * 0x94d049bb133111ebULL;
+	return (h ^ h >> 31) >> 16;
+}
+
+/* The place in the list that the frontend's table has for this connection. False: there is no such table. */
+static __always_inline bool maglev_place(const struct frontend *frontend,
+					 const struct flow_key *key, __u32 *place)
+{
+	__u32 slot, chunk, page;
+	const struct maglev_chunk *row;
+	void *map;
+
+	if (likely(!frontend->table_size))
+		return false;
+	slot = maglev_hash(key) % frontend->table_size;
+	chunk = frontend->table + slot / MAGLEV_CHUNK_PLACES;
+	page = chunk / MAGLEV_PAGE_CHUNKS;
+	map = bpf_map_lookup_elem(&cilium_lb_maglev, &page);
+	if (!map)
+		return false;
+	chunk %= MAGLEV_PAGE_CHUNKS;
+	row = bpf_map_lookup_elem(map, &chunk);
+	if (!row)
+		return false;
+	*place = row->place[slot % MAGLEV_CHUNK_PLACES];
+	return *place < frontend->count;
+}
+
+/* One of the backends that take new connections: the one that the connection's hash leads to, where the frontend has a
+ * table, else any. NULL: there is none. @param key of the packet; NULL: a socket asks, whose port is not known yet */
 static __always_inline const struct backend *service_pick(const struct frontend *frontend,
+							  const struct flow_key *key,
 							  backend_ref *ref, __u32 *place)
 {
 	if (!frontend->count)
 		return NULL;
-	*place = bpf_get_prandom_u32() % frontend->count;
+	if (!key || !maglev_place(frontend, key, place))
+		*place = bpf_get_prandom_u32() % frontend->count;
 	return service_at(frontend, *place, ref);
 }
 
@@ -120,25 +160,26 @@ static __always_inline bool affinity_holds(const struct frontend *frontend,
 }
 
 /* Who answers this client's new connection. NULL: nobody.
- * @param client its address, or the cookie of its network namespace when a socket asks */
+ * @param client its address, or the cookie of its network namespace when a socket asks
+ * @param tuple of the packet; NULL: a socket asks */
 static __always_inline const struct backend *service_choose(const struct frontend *frontend,
 							    const struct addr *client,
-							    bool from_socket, __u32 now,
+							    const struct flow_key *tuple, __u32 now,
 							    backend_ref *ref)
 {
-	struct affinity_key key = {.service = frontend->service, .from_socket = from_socket};
+	struct affinity_key key = {.service = frontend->service, .from_socket = !tuple};
 	const struct backend *backend;
 	struct affinity fresh = {};
 	struct affinity *known;
 
 	if (likely(!(frontend->flags & FRONTEND_AFFINITY)))
-		return service_pick(frontend, ref, &fresh.place);
+		return service_pick(frontend, tuple, ref, &fresh.place);
 	key.client = *client;
 	known = bpf_map_lookup_elem(&cilium_affinity, &key);
 	if (known && affinity_holds(frontend, known, now, &fresh.place))
 		backend = service_at(frontend, fresh.place, ref);
 	else
-		backend = service_pick(frontend, ref, &fresh.place);
+		backend = service_pick(frontend, tuple, ref, &fresh.place);
 	if (!backend)
 		return NULL;
 	fresh.backend = *ref;

@@ -25,6 +25,24 @@ struct {
 	__type(value, __u32);
 } cilium_lb_lists SEC(".maps");
 
+struct maglev_page {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAGLEV_PAGE_CHUNKS);
+	__type(key, __u32);
+	__type(value, struct maglev_chunk);
+};
+
+/* Without a variable of the type, the compiler leaves the inner map's value out of BTF. */
+static const volatile struct maglev_chunk maglev_layout __attribute__((used));
+
+/* Maglev tables, page by page. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAGLEV_PAGES_MAX);
+	__type(key, __u32);
+	__array(values, struct maglev_page);
+} cilium_lb_maglev SEC(".maps");
+
 /* Who answers, by index. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -47,13 +47,13 @@ __separate int service_target(struct pkt *p, bool inside)
 	if (!inside && !service_lets_in(frontend, &p->key.src))
 		return -DROP_DENIED_BY_LB_SRC_RANGE_CHECK;
 	s->target.service = frontend->service;
-	backend = service_choose(frontend, &p->key.src, false, pkt_seconds(p), &ref);
+	backend = service_choose(frontend, &p->key.src, &p->key, pkt_seconds(p), &ref);
 	if (unlikely(!backend && frontend->count)) {
 		/* the list was replaced under us, and its backend is gone: the new one knows better */
 		frontend = frontend_find(&key, inside);
 		if (!frontend)
 			return -DROP_NO_SERVICE_PORT;
-		backend = service_choose(frontend, &p->key.src, false, pkt_seconds(p), &ref);
+		backend = service_choose(frontend, &p->key.src, &p->key, pkt_seconds(p), &ref);
 	}
 	if (!backend)
 		return frontend->flags & FRONTEND_DROP ? -DROP_NO_LOCAL_BACKEND

@@ -40,9 +40,10 @@ enum socket_noted {
 
 /* Notes that this backend stands for the service.
  * A backend that two services share stands for the one that was asked last. */
-static __always_inline enum socket_noted
-socket_note(struct socket_peers *peers, const struct socket_end *service,
-	    const struct socket_end *backend, __u32 id, backend_ref ref, __u32 now, bool connected)
+static __always_inline enum socket_noted socket_note(struct socket_peers *peers,
+						     const struct socket_end *service,
+						     const struct socket_end *backend, __u32 id,
+						     backend_ref ref, __u32 now, bool connected)
 {
 	enum socket_noted noted = SOCKET_NEW;
 	struct socket_peer *peer, *room = NULL;

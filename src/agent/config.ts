@@ -22,6 +22,7 @@ import {
 } from '../runtime/config-options.ts'
 import {fail} from '../runtime/errors.ts'
 import {codes} from './errors.ts'
+import {maglevSeedBytes, maglevSizes} from './service/maglev.ts'
 
 const number = (fallback: number, min: number, max: number) => integerOption(fallback, {min, max})
 
@@ -73,6 +74,24 @@ const storeCapacity: ConfigOption<number> = {
     const number = Number(value)
     if (Number.isInteger(number) && number >= 1 && number < 2 ** 24 && ((number + 1) & number) === 0) return number
     throw new Error('must be one less than a power of two, such as 4095 or 65535')
+  },
+}
+
+const maglevSize: ConfigOption<number> = {
+  fallback: 16_381,
+  read(value) {
+    const size = maglevSizes.find((one) => String(one) === value)
+    if (size !== undefined) return size
+    throw new Error(`must be one of ${maglevSizes.join(', ')}`)
+  },
+}
+
+/** The same on every node; the default is the one of existing clusters. */
+const maglevSeed: ConfigOption<string> = {
+  fallback: 'JLfvgnHc2kaSUFaI',
+  read(value) {
+    if (/^[A-Za-z0-9+/]{16}$/.test(value)) return value
+    throw new Error(`must be ${maglevSeedBytes} bytes in base64, as from head -c12 /dev/urandom | base64 -w0`)
   },
 }
 
@@ -175,6 +194,13 @@ const settings = {
   'bpf-lb-sock': flag(false),
   'bpf-lb-sock-hostns-only': flag(false),
   'bpf-lb-external-clusterip': flag(false),
+  'bpf-lb-algorithm': choice(['random', 'maglev'], 'random'),
+  'bpf-lb-algorithm-annotation': flag(false),
+  'bpf-lb-maglev-table-size': maglevSize,
+  'bpf-lb-maglev-hash-seed': maglevSeed,
+  'bpf-lb-mode': choice(['snat', 'dsr', 'hybrid'], 'snat'),
+  'bpf-lb-mode-annotation': flag(false),
+  'bpf-lb-dsr-dispatch': choice(['opt', 'ipip', 'geneve'], 'opt'),
   'enable-service-topology': flag(false),
   'enable-sctp': flag(false),
   'bpf-lb-source-range-all-types': flag(false),

@@ -412,6 +412,11 @@ export class Agent {
         externalClusterIp: config['bpf-lb-external-clusterip'],
         rangesOnAll: config['bpf-lb-source-range-all-types'],
         sctp: config['enable-sctp'],
+        algorithm: config['bpf-lb-algorithm'],
+        tableSize: config['bpf-lb-maglev-table-size'],
+        algorithmAnnotation: config['bpf-lb-algorithm-annotation'],
+        mode: config['bpf-lb-mode'],
+        modeAnnotation: config['bpf-lb-mode-annotation'],
         place: {
           node: config.nodeName,
           zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],

@@ -9,6 +9,7 @@ export const topics: Readonly<Record<string, string>> = {
   'dbg:bpf:endpoint': 'endpoints that the datapath knows',
   'dbg:bpf:ipcache': 'which address has which identity',
   'dbg:bpf:lb': 'services and backends of the datapath',
+  'dbg:bpf:lb:maglev': 'tables by which clients from outside are spread',
   'dbg:bpf:metrics': 'forward and drop counters of the datapath',
   'dbg:bpf:nat': 'address translations that the datapath keeps',
   'dbg:config': 'settings of this agent',

@@ -174,6 +174,7 @@ const configurationMaps = [
   'cilium_devices',
   'cilium_lb',
   'cilium_lb_lists',
+  'cilium_lb_maglev',
   'cilium_backends',
   'cilium_lb_ranges',
 ] as const

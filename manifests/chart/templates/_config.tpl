@@ -116,6 +116,22 @@ bpf-lb-sock: {{ .socketLB.enabled | quote }}
 {{- if .socketLB.hostNamespaceOnly }}
 bpf-lb-sock-hostns-only: "true"
 {{- end }}
+{{- with .loadBalancer }}
+{{- if .algorithm }}
+bpf-lb-algorithm: {{ .algorithm | quote }}
+{{- end }}
+{{- end }}
+{{- with .maglev }}
+{{- if .tableSize }}
+bpf-lb-maglev-table-size: {{ .tableSize | int | quote }}
+{{- end }}
+{{- if .hashSeed }}
+bpf-lb-maglev-hash-seed: {{ .hashSeed | quote }}
+{{- end }}
+{{- end }}
+{{- if .bpf.lbAlgorithmAnnotation }}
+bpf-lb-algorithm-annotation: "true"
+{{- end }}
 {{- with .nodePort }}
 {{- if .range }}
 node-port-range: {{ .range | quote }}

@@ -60,6 +60,7 @@ function backendModels({active, terminating}: Selection): BackendAddress[] {
 export function serviceFeatures(config: AgentConfig): KPR {
   const replaces = config['kube-proxy-replacement'] === 'true'
   const sockets = replaces || config['bpf-lb-sock']
+  const hasTables = config['bpf-lb-algorithm'] === 'maglev' || config['bpf-lb-algorithm-annotation']
   const [portMin = 30_000, portMax = 32_767] = config['node-port-range'].split(/[,-]/).map(Number)
   return {
     annotations: [],
@@ -69,7 +70,15 @@ export function serviceFeatures(config: AgentConfig): KPR {
     hostPort: {enabled: replaces},
     hostReachableServices: {enabled: sockets, protocols: sockets ? ['TCP', 'UDP'] : []},
     nat46X64: {enabled: false, gateway: {enabled: false, prefixes: []}, service: {enabled: false}},
-    nodePort: {enabled: replaces, acceleration: 'Disabled', algorithm: 'Random', mode: 'SNAT', portMin, portMax},
+    nodePort: {
+      enabled: replaces,
+      acceleration: 'Disabled',
+      algorithm: config['bpf-lb-algorithm'] === 'maglev' ? 'Maglev' : 'Random',
+      ...(hasTables ? {lutSize: config['bpf-lb-maglev-table-size']} : {}),
+      mode: 'SNAT',
+      portMin,
+      portMax,
+    },
     sessionAffinity: {enabled: true},
     socketLB: {enabled: sockets},
     socketLBTracing: {enabled: false},

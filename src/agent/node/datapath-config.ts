@@ -7,6 +7,7 @@ import type {Link} from '../../kernel/netlink/link.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {Ip} from '../../model/ip.ts'
 import type {AgentConfig} from '../config.ts'
+import {hashSeed} from '../service/maglev.ts'
 
 export interface DatapathNode {
   readonly routerIps: readonly Ip[]
@@ -58,6 +59,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     nodeport: on(config['kube-proxy-replacement'] === 'true'),
     socketHostOnly: on(config['bpf-lb-sock-hostns-only']),
     hostCookie: node.cookie,
+    hashSeed: hashSeed(maglevSeed(config)),
     loopbackV4: config['ipv4-service-loopback-address'].toMappedBytes(),
     loopbackV6: config['ipv6-service-loopback-address'].toMappedBytes(),
     defrag: on(node.defrag),
@@ -86,6 +88,11 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     // a kube-proxy may have to translate what pods send
     hostRouting: on(config['kube-proxy-replacement'] === 'true' && !config['enable-host-legacy-routing']),
   }
+}
+
+/** 12 bytes; the configuration has checked its length. */
+export function maglevSeed(config: AgentConfig): Uint8Array {
+  return Uint8Array.from(Buffer.from(config['bpf-lb-maglev-hash-seed'], 'base64'))
 }
 
 const monitorLevels: Readonly<Record<AgentConfig['monitor-aggregation'], number>> = {

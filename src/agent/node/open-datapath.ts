@@ -17,7 +17,7 @@ import {hasCode} from '../../runtime/errors.ts'
 import type {AgentConfig} from '../config.ts'
 import {LoadedDatapath, restoredAddresses} from '../reconcile/loaded-datapath.ts'
 import type {AddressRow} from '../state/rows.ts'
-import {type DatapathNode, datapathConfig} from './datapath-config.ts'
+import {type DatapathNode, datapathConfig, maglevSeed} from './datapath-config.ts'
 
 export interface OpenedDatapath {
   readonly datapath: LoadedDatapath
@@ -55,7 +55,12 @@ export function openDatapath(options: {
   const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
   const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
   return {
-    datapath: new LoadedDatapath(generation, attachments, new Attachments(root, 'tc', options.socket)),
+    datapath: new LoadedDatapath(
+      generation,
+      attachments,
+      new Attachments(root, 'tc', options.socket),
+      maglevSeed(options.config),
+    ),
     restored,
     retireOlder: () => generation.retireOlder(),
   }
@@ -105,7 +110,7 @@ function servicesBefore(root: string): ServiceTables | undefined {
   if (newest === undefined) return undefined
   const folder = join(pinPaths.generation(root, newest), 'maps')
   if (
-    !['cilium_lb', 'cilium_lb_lists', 'cilium_backends', 'cilium_lb_ranges'].every((name) =>
+    !['cilium_lb', 'cilium_lb_lists', 'cilium_lb_maglev', 'cilium_backends', 'cilium_lb_ranges'].every((name) =>
       existsSync(join(folder, name)),
     )
   ) {

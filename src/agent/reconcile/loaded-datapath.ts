@@ -28,7 +28,7 @@ export class LoadedDatapath {
   readonly services: ServiceMaps
   private readonly closes: (() => void)[]
 
-  constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments) {
+  constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments, tableSeed: Uint8Array) {
     this.generation = generation
     this.attachments = attachments
     const open = (name: string) => generation.map(name)
@@ -42,7 +42,7 @@ export class LoadedDatapath {
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
     this.programs = hooks(generation, attachments, podAttachments)
-    this.services = loadedServiceMaps(services, this.addresses.moveEpoch)
+    this.services = loadedServiceMaps(services, tableSeed, this.addresses.moveEpoch)
   }
 
   close(): void {

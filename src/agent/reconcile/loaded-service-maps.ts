@@ -1,4 +1,5 @@
 /** Answers the agent's wishes about services with the kernel's maps. */
+import {MAGLEV_CHUNK_PLACES} from '../../datapath/gen/constants.ts'
 import {backendState, frontendFlags, frontendKind, frontendScope} from '../../datapath/gen/enums.ts'
 import {type Backend, backendZero, type Frontend, frontendZero, type SourceRangeKey} from '../../datapath/gen/types.ts'
 import type {ServiceTables} from '../../datapath/maps/services.ts'
@@ -30,12 +31,20 @@ const flagBits = {
   sourceRanges: frontendFlags.FRONTEND_SOURCE_RANGES,
   denyRanges: frontendFlags.FRONTEND_DENY_RANGES,
   internalOnly: frontendFlags.FRONTEND_INTERNAL_ONLY,
+  dsr: frontendFlags.FRONTEND_DSR,
 } as const
 /** Backends of this node alone see the client, and nobody answers for those of others. */
 const localBits = frontendFlags.FRONTEND_KEEP_SOURCE | frontendFlags.FRONTEND_DROP
 
-/** @param moveEpoch makes every flow look again at what it rests on */
-export function loadedServiceMaps(tables: ServiceTables, moveEpoch: () => void): ServiceMaps {
+/**
+ * @param tableSeed of Maglev tables, 12 bytes
+ * @param moveEpoch makes every flow look again at what it rests on
+ */
+export function loadedServiceMaps(tables: ServiceTables, tableSeed: Uint8Array, moveEpoch: () => void): ServiceMaps {
+  const header = new Uint16Array(MAGLEV_CHUNK_PLACES)
+  new Uint8Array(header.buffer).set(tableSeed)
+  const tablesHold = tables.maglev.read(0, header.length).every((word, i) => word === header[i])
+  let headed = tablesHold
   const keyOf = ({ip, port, protocol, inside}: FrontendEntryKey) => ({
     addr: ip.toMappedBytes(),
     port,
@@ -70,6 +79,15 @@ export function loadedServiceMaps(tables: ServiceTables, moveEpoch: () => void):
     },
     writeList: (offset, refs) => {
       tables.lists.putAll(refs.map((ref, i) => [offset + i, ref] as const))
+    },
+    tableCapacity: tables.maglev.capacity,
+    tableChunkPlaces: MAGLEV_CHUNK_PLACES,
+    tableSeed,
+    tablesHold,
+    writeTable(chunk, places) {
+      if (!headed) tables.maglev.write(0, header)
+      headed = true
+      tables.maglev.write(chunk, places)
     },
     putBackend: (index, entry) => tables.backends.put(index, backendValue(entry)),
     *ranges() {
@@ -108,11 +126,13 @@ function frontendValue(entry: FrontendEntry): Frontend {
   if (entry.affinityS > 0) flags |= frontendFlags.FRONTEND_AFFINITY
   if (entry.local) flags |= localBits
   if (entry.service === 0) flags |= frontendFlags.FRONTEND_ADDRESS
-  const {service, list, count, others, affinityS} = entry
-  return {...frontendZero, service, list, count, others, affinityS, kind: kindNumbers[entry.kind], flags}
+  const {service, list, count, others, table, tableSize, affinityS} = entry
+  const kind = kindNumbers[entry.kind]
+  return {...frontendZero, service, list, count, others, table, tableSize, affinityS, kind, flags}
 }
 
-function frontendEntry({flags, kind, service, list, count, others, affinityS}: Frontend): FrontendEntry {
+function frontendEntry(row: Frontend): FrontendEntry {
+  const {flags, kind, service, list, count, others, table, tableSize, affinityS} = row
   const has = (bit: number) => (flags & bit) !== 0
   return {
     service,
@@ -120,7 +140,10 @@ function frontendEntry({flags, kind, service, list, count, others, affinityS}: F
     list,
     count,
     others,
+    table,
+    tableSize,
     affinityS,
+    dsr: has(flagBits.dsr),
     scopes: has(flagBits.scopes),
     sourceRanges: has(flagBits.sourceRanges),
     denyRanges: has(flagBits.denyRanges),

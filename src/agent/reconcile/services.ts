@@ -3,6 +3,7 @@ import type {Cidr} from '../../model/cidr.ts'
 import type {Reconciler} from '../../runtime/reconciler.ts'
 import type {FrontendEntry, FrontendEntryKey, ServiceMaps} from '../service/door.ts'
 import {ListRoom} from '../service/list-room.ts'
+import {MaglevTables, noTable, type TablePlace} from '../service/maglev-tables.ts'
 import {BackendNumbers, backendRef, FrontendNumbers} from '../service/numbers.ts'
 import type {BackendState, FrontendBackend, FrontendRow, Selection} from '../service/rows.ts'
 
@@ -19,6 +20,8 @@ const graceMs = 1000
 interface Written {
   readonly entry: FrontendEntry
   readonly refs: readonly number[]
+  /** of those that the entry's table leads to */
+  readonly names: readonly string[]
 }
 
 /** What `services` tells of a frontend besides the row. */
@@ -28,14 +31,17 @@ export interface FrontendState {
 }
 
 /**
- * Why the order is safe. Growing: backends, then a new list in free room, then the frontend's row, which is one atomic
- * write: a packet reads the old list or the new one, never half of one. Shrinking: the row first, then backends that
+ * Why the order is safe. Growing: backends, then a new list in free room and a Maglev table, then the frontend's row,
+ * which is one atomic write: a packet reads the old list or the new one, never half of one. A table holds places in the
+ * list, so that even one that is replaced too early leads to a backend of the service. Shrinking: the row first, then backends that
  * nobody lists; flows that still name one find its place empty and choose again. A frontend with an inside has the
  * inside's row before the outer one points there, and the outer one stops pointing there before the inside's row goes.
  */
 export class ServiceReconciler implements Reconciler<FrontendRow> {
   private readonly maps: ServiceMaps
   private readonly room: ListRoom
+  private readonly tables: MaglevTables
+  private readonly tableRoom: ListRoom
   private readonly numbers = new FrontendNumbers()
   private readonly backends: BackendNumbers
   private readonly states = new Map<string, BackendState>()
@@ -51,6 +57,13 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   constructor(maps: ServiceMaps, now: () => number) {
     this.maps = maps
     this.room = new ListRoom({capacity: maps.listCapacity, graceMs, now})
+    this.tableRoom = new ListRoom({capacity: maps.tableCapacity, graceMs, now})
+    this.tables = new MaglevTables({
+      room: this.tableRoom,
+      chunkPlaces: maps.tableChunkPlaces,
+      seed: maps.tableSeed,
+      write: (chunk, places) => maps.writeTable(chunk, places),
+    })
     this.backends = new BackendNumbers(maps.backendCapacity)
     this.restore()
   }
@@ -72,8 +85,8 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
 
     const number = row.port === 0 ? 0 : this.numbers.of(row.key)
     this.writeRanges(row.key, number, row.sourceRanges)
-    if (row.inside !== undefined) this.write(entryKey(row, true), entryOf(row, true, number), row.inside, refs)
-    this.write(entryKey(row, false), entryOf(row, false, number), row.backends, refs)
+    if (row.inside !== undefined) this.write(entryKey(row, true), entryOf(row, true, number), row.inside, refs, 0)
+    this.write(entryKey(row, false), entryOf(row, false, number), row.backends, refs, row.tableSize)
     if (row.inside === undefined) this.erase(entryKey(row, true))
     this.dropRanges(row.key, row.sourceRanges)
     this.releaseBackends(user, new Set(wanted.keys()))
@@ -137,9 +150,16 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   }
 
   private restore(): void {
+    const names = new Map(
+      Array.from(this.maps.backends(), ([index, entry]) => [index, entry.ip && backendKey({...entry, ip: entry.ip})]),
+    )
     for (const [key, entry] of this.maps.frontends()) {
       const length = entry.count + entry.others
-      this.written.set(keyText(key), {entry, refs: length === 0 ? [] : this.maps.readList(entry.list, length)})
+      const refs = length === 0 ? [] : this.maps.readList(entry.list, length)
+      const active = refs.slice(0, entry.count).map((ref) => names.get(ref & 0xffff) ?? `gone ${ref}`)
+      // a size that no row asks for: such a row is written anew
+      const kept = this.maps.tablesHold || entry.tableSize === 0 ? entry : {...entry, tableSize: -1}
+      this.written.set(keyText(key), {entry: kept, refs, names: active})
       if (!key.inside) this.numbers.restore(keyText(key), entry.service)
     }
     const keys = new Map([...this.written].map(([key, {entry}]) => [entry.service, key.replace(/\/i$/, '')]))
@@ -153,6 +173,14 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
         .filter(({refs}) => refs.length > 0)
         .map(({entry, refs}) => ({offset: entry.list, length: refs.length})),
     )
+    // chunk 0 tells what the tables were made with
+    const tables = [{offset: 0, length: 1}]
+    for (const {entry, names} of this.written.values()) {
+      if (entry.tableSize <= 0) continue
+      this.tables.restore(names, entry)
+      tables.push({offset: entry.table, length: this.tables.chunksOf(entry.tableSize)})
+    }
+    this.tableRoom.restore(tables)
     this.backends.restore(
       Array.from(this.maps.backends(), ([index, entry]) => {
         const {ip, state, generation} = entry
@@ -202,25 +230,31 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
 
   private write(
     key: FrontendEntryKey,
-    entry: Omit<FrontendEntry, 'list' | 'count' | 'others'>,
+    entry: Omit<FrontendEntry, 'list' | 'count' | 'others' | keyof TablePlace>,
     selection: Selection,
     known: ReadonlyMap<string, number>,
+    tableSize: number,
   ): void {
     const refs = [...selection.active, ...selection.terminating].map((backend) => known.get(backendKey(backend))!)
+    const names = selection.active.map(backendKey)
     const text = keyText(key)
     const before = this.written.get(text)
     const counts = {count: selection.active.length, others: selection.terminating.length}
     const sameList = before !== undefined && sameNumbers(before.refs, refs)
     const list = sameList ? before.entry.list : refs.length === 0 ? 0 : this.newList(refs)
-    const wanted = {...entry, ...counts, list}
-    if (sameList && sameEntry(before.entry, wanted)) return
+    let table = noTable
     try {
-      this.maps.putFrontend(key, wanted)
+      table = this.tables.take(names, tableSize)
+      const wanted = {...entry, ...counts, ...table, list}
+      if (!sameList || !sameEntry(before.entry, wanted)) this.maps.putFrontend(key, wanted)
+      this.written.set(text, {entry: wanted, refs, names})
     } catch (thrown) {
-      if (!sameList) this.giveList({entry: wanted, refs})
+      this.tables.give(names, table)
+      if (!sameList && refs.length > 0) this.room.give(list, refs.length)
       throw thrown
     }
-    this.written.set(text, {entry: wanted, refs})
+    // the row before: its table is given back also when it is the same one, which has been taken twice
+    if (before !== undefined) this.tables.give(before.names, before.entry)
     if (!sameList) this.giveList(before)
   }
 
@@ -233,7 +267,9 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   private erase(key: FrontendEntryKey): void {
     const text = keyText(key)
     this.maps.deleteFrontend(key)
-    this.giveList(this.written.get(text))
+    const written = this.written.get(text)
+    this.giveList(written)
+    if (written !== undefined) this.tables.give(written.names, written.entry)
     this.written.delete(text)
   }
 
@@ -253,7 +289,11 @@ function keyText({ip, port, protocol, inside}: FrontendEntryKey): string {
   return `${ip.family === 6 ? `[${ip}]` : ip}:${port}/${protocol}${inside ? '/i' : ''}`
 }
 
-function entryOf(row: FrontendRow, inside: boolean, service: number): Omit<FrontendEntry, 'list' | 'count' | 'others'> {
+function entryOf(
+  row: FrontendRow,
+  inside: boolean,
+  service: number,
+): Omit<FrontendEntry, 'list' | 'count' | 'others' | keyof TablePlace> {
   return {
     service,
     kind: row.kind,
@@ -263,6 +303,7 @@ function entryOf(row: FrontendRow, inside: boolean, service: number): Omit<Front
     denyRanges: row.denyRanges,
     local: inside ? row.insideLocal : row.local,
     internalOnly: row.internalOnly,
+    dsr: !inside && row.dsr,
   }
 }
 

@@ -20,6 +20,9 @@ export interface FrontendEntry {
   readonly list: number
   readonly count: number
   readonly others: number
+  /** its Maglev table: first chunk, and places; size 0: it has none */
+  readonly table: number
+  readonly tableSize: number
   readonly affinityS: number
   /** the inside has a row of its own */
   readonly scopes: boolean
@@ -28,6 +31,8 @@ export interface FrontendEntry {
   /** all backends are on this node: they see the client; without one there is silence */
   readonly local: boolean
   readonly internalOnly: boolean
+  /** backends of other nodes answer the client themselves */
+  readonly dsr: boolean
 }
 
 export interface BackendEntry {
@@ -50,6 +55,14 @@ export interface ServiceMaps {
   putFrontend(key: FrontendEntryKey, entry: FrontendEntry): void
   deleteFrontend(key: FrontendEntryKey): void
   writeList(offset: number, refs: readonly number[]): void
+  /** chunks that Maglev tables may have, and places in one */
+  readonly tableCapacity: number
+  readonly tableChunkPlaces: number
+  /** what tables are made with; 12 bytes, the same on every node */
+  readonly tableSeed: Uint8Array
+  /** Tables of before were made with this seed: they may be kept. */
+  readonly tablesHold: boolean
+  writeTable(chunk: number, places: Uint16Array): void
   putBackend(index: number, entry: BackendEntry): void
   ranges(): Iterable<readonly [service: number, cidr: Cidr]>
   putRange(service: number, cidr: Cidr): void

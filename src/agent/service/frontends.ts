@@ -24,6 +24,15 @@ export interface ServicePlan {
   /** ranges of clients count for node ports and externalIPs too, not for load balancers' addresses alone */
   readonly rangesOnAll: boolean
   readonly sctp: boolean
+  /** how backends are chosen for clients from outside */
+  readonly algorithm: 'random' | 'maglev'
+  readonly tableSize: number
+  /** services may say otherwise (service.cilium.io/lb-algorithm) */
+  readonly algorithmAnnotation: boolean
+  /** who answers clients from outside when the backend is elsewhere: this node, or the backend itself */
+  readonly mode: 'snat' | 'dsr' | 'hybrid'
+  /** services may say otherwise (service.cilium.io/forwarding-mode) */
+  readonly modeAnnotation: boolean
   readonly place: Place
   /** addresses on which node ports are served, of this node */
   readonly nodePortIps: readonly Ip[]
@@ -51,6 +60,7 @@ export function frontendsOf(
     denyRanges: false,
     createdAt: service.createdAt,
   }
+  const tableSize = tableSizeOf(service, plan)
   const hints = plan.topology || service.preferNear
   const enabled = (ip: Ip) => (ip.family === 4 ? plan.ipv4 : plan.ipv6)
   const own = (ip: Ip, kind: FrontendKind) =>
@@ -68,6 +78,8 @@ export function frontendsOf(
       local: false,
       insideLocal: false,
       internalOnly: false,
+      tableSize: 0,
+      dsr: false,
     })
 
   for (const port of service.ports) {
@@ -83,6 +95,8 @@ export function frontendsOf(
         local,
         insideLocal: local,
         internalOnly: !plan.externalClusterIp,
+        tableSize: plan.externalClusterIp ? tableSize : 0,
+        dsr: false,
       })
       own(ip, 'ClusterIP')
     }
@@ -98,6 +112,8 @@ export function frontendsOf(
         local,
         insideLocal: false,
         internalOnly: false,
+        tableSize,
+        dsr: answersDirectly(service, port.protocol, plan),
         ...(ranged ? {sourceRanges: service.sourceRanges, denyRanges: service.denyRanges} : {}),
       })
     }
@@ -152,11 +168,29 @@ export function hostPortsOf(pod: PodRow, ips: readonly Ip[], plan: ServicePlan):
           sourceRanges: [],
           denyRanges: false,
           internalOnly: false,
+          tableSize: 0,
+          dsr: false,
           createdAt: 0,
         },
       ]
     })
   })
+}
+
+const algorithmAnnotation = 'service.cilium.io/lb-algorithm'
+const modeAnnotation = 'service.cilium.io/forwarding-mode'
+
+function tableSizeOf({annotations}: ServiceRow, plan: ServicePlan): number {
+  const asked = plan.algorithmAnnotation ? annotations[algorithmAnnotation] : undefined
+  const algorithm = asked === 'random' || asked === 'maglev' ? asked : plan.algorithm
+  return algorithm === 'maglev' ? plan.tableSize : 0
+}
+
+/** SCTP needs every packet to pass one node: its multi-homed ends would tell apart who answers. */
+function answersDirectly({annotations}: ServiceRow, protocol: ServiceProtocol, plan: ServicePlan): boolean {
+  const asked = plan.modeAnnotation ? annotations[modeAnnotation] : undefined
+  const mode = asked === 'snat' || asked === 'dsr' ? asked : plan.mode
+  return protocol === 'SCTP' ? false : mode === 'dsr' || (mode === 'hybrid' && protocol === 'TCP')
 }
 
 const nobody: Selection = {active: [], terminating: []}

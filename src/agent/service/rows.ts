@@ -115,6 +115,10 @@ export interface FrontendRow {
   readonly denyRanges: boolean
   /** not for clients from outside */
   readonly internalOnly: boolean
+  /** places of a Maglev table, by which clients from outside are spread; 0: at random */
+  readonly tableSize: number
+  /** backends of other nodes answer clients from outside themselves */
+  readonly dsr: boolean
   /** of the service, which settles who of two has the key */
   readonly createdAt: number
 }

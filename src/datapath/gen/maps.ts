@@ -33,6 +33,8 @@ import {
   type Frontend,
   frontendKeyCodec,
   type FrontendKey,
+  maglevChunkCodec,
+  type MaglevChunk,
   policyBlockKeyCodec,
   type PolicyBlockKey,
   policyEntryCodec,
@@ -192,6 +194,24 @@ export const ciliumLbLists: MapShape<number, number> = {
   flags: 128,
 }
 
+export const ciliumLbMaglevInner: MapShape<number, MaglevChunk> = {
+  name: 'cilium_lb_maglev_inner',
+  type: 2, // array
+  maxEntries: 16384,
+  key: u32,
+  value: maglevChunkCodec,
+  flags: 0,
+}
+
+export const ciliumLbMaglev: MapShape<number, number> = {
+  name: 'cilium_lb_maglev',
+  type: 12, // array_of_maps
+  maxEntries: 2048,
+  key: u32,
+  value: u32,
+  flags: 0,
+}
+
 export const ciliumLbRanges: MapShape<SourceRangeKey, number> = {
   name: 'cilium_lb_ranges',
   type: 11, // lpm_trie
@@ -314,6 +334,7 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_ipcache_p: ciliumIpcacheP,
   cilium_lb: ciliumLb,
   cilium_lb_lists: ciliumLbLists,
+  cilium_lb_maglev: ciliumLbMaglev,
   cilium_lb_ranges: ciliumLbRanges,
   cilium_lxc: ciliumLxc,
   cilium_metrics: ciliumMetrics,

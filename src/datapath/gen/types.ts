@@ -173,7 +173,7 @@ export const backendZero: Backend = {
   generation: 0,
 }
 
-/** struct config, 248 bytes */
+/** struct config, 256 bytes */
 export interface Config {
   readonly generation: number
   readonly test: number
@@ -227,6 +227,7 @@ export interface Config {
   readonly routeSource: number
   readonly socketHostOnly: number
   readonly eventSocket: number
+  readonly hashSeed: number
   readonly hostCookie: bigint
 }
 
@@ -284,15 +285,16 @@ export const configOffsets = {
   routeSource: 232,
   socketHostOnly: 233,
   eventSocket: 234,
-  hostCookie: 240,
+  hashSeed: 236,
+  hostCookie: 248,
 } as const
 
 export const configCodec: Codec<Config> = {
-  size: 248,
+  size: 256,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
     view.setUint8(offset + 235, 0)
-    view.setUint32(offset + 236, 0)
+    view.setBigUint64(offset + 240, 0n)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
     view.setUint8(offset + 5, value.enableIpv4)
@@ -345,7 +347,8 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 232, value.routeSource)
     view.setUint8(offset + 233, value.socketHostOnly)
     view.setUint8(offset + 234, value.eventSocket)
-    view.setBigUint64(offset + 240, value.hostCookie, true)
+    view.setUint32(offset + 236, value.hashSeed, true)
+    view.setBigUint64(offset + 248, value.hostCookie, true)
   },
   decode: (view, offset) => ({
     generation: view.getUint32(offset, true),
@@ -400,7 +403,8 @@ export const configCodec: Codec<Config> = {
     routeSource: view.getUint8(offset + 232),
     socketHostOnly: view.getUint8(offset + 233),
     eventSocket: view.getUint8(offset + 234),
-    hostCookie: view.getBigUint64(offset + 240, true),
+    hashSeed: view.getUint32(offset + 236, true),
+    hostCookie: view.getBigUint64(offset + 248, true),
   }),
 }
 
@@ -458,6 +462,7 @@ export const configZero: Config = {
   routeSource: 0,
   socketHostOnly: 0,
   eventSocket: 0,
+  hashSeed: 0,
   hostCookie: 0n,
 }
 
@@ -1431,6 +1436,33 @@ export const frontendKeyZero: FrontendKey = {
   port: 0,
   proto: 0,
   scope: 0,
+}
+
+/** struct maglev_chunk, 64 bytes */
+export interface MaglevChunk {
+  readonly place: readonly number[]
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const maglevChunkOffsets = {
+  place: 0,
+} as const
+
+export const maglevChunkCodec: Codec<MaglevChunk> = {
+  size: 64,
+  encode(value, view, offset) {
+    for (let i = 0; i < 32; i++) {
+      view.setUint16(offset + i * 2, value.place[i]!, true)
+    }
+  },
+  decode: (view, offset) => ({
+    place: Array.from({length: 32}, (_, i) => view.getUint16(offset + i * 2, true)),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const maglevChunkZero: MaglevChunk = {
+  place: Array.from({length: 32}, () => 0),
 }
 
 /** struct policy_key, 8 bytes */

@@ -2,6 +2,7 @@
 import {BpfMap} from '../../kernel/bpf/map.ts'
 import {ciliumBackends, ciliumLb, ciliumLbLists, ciliumLbRanges} from '../gen/maps.ts'
 import type {Backend, Frontend, FrontendKey, SourceRangeKey} from '../gen/types.ts'
+import {MaglevPages} from './maglev.ts'
 import type {MapOpener} from './open.ts'
 
 export class ServiceTables {
@@ -11,6 +12,7 @@ export class ServiceTables {
   readonly backends: BpfMap<number, Backend>
   /** clients from outside that may, or may not, use a service */
   readonly ranges: BpfMap<SourceRangeKey, number>
+  readonly maglev: MaglevPages
 
   /** @throws BPF_MAP_LAYOUT, and what the opener throws */
   constructor(open: MapOpener) {
@@ -18,6 +20,7 @@ export class ServiceTables {
     this.lists = new BpfMap(open('cilium_lb_lists'), ciliumLbLists)
     this.backends = new BpfMap(open('cilium_backends'), ciliumBackends)
     this.ranges = new BpfMap(open('cilium_lb_ranges'), ciliumLbRanges)
+    this.maglev = new MaglevPages(open)
   }
 
   readList(offset: number, length: number): number[] {
@@ -31,12 +34,13 @@ export class ServiceTables {
   copyFrom(other: ServiceTables): void {
     this.backends.putAll(nonZero(other.backends.entries(), ({generation}) => generation !== 0))
     this.lists.putAll(nonZero(other.lists.entries(), (ref) => ref !== 0))
+    this.maglev.shareFrom(other.maglev)
     for (const [key, value] of other.ranges.entries()) this.ranges.put(key, value)
     this.frontends.putAll(other.frontends.entries())
   }
 
   close(): void {
-    for (const map of [this.frontends, this.lists, this.backends, this.ranges]) map.close()
+    for (const map of [this.frontends, this.lists, this.backends, this.ranges, this.maglev]) map.close()
   }
 
   [Symbol.dispose](): void {

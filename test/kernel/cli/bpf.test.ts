@@ -4,14 +4,20 @@ import {join} from 'node:path'
 import {afterAll, afterEach, beforeAll, expect, test} from 'vitest'
 import {flowFlags} from '../../../src/datapath/gen/enums.ts'
 import {
+  ciliumBackends,
   ciliumFlows,
   ciliumFlowsInner,
   ciliumIpcache,
   ciliumIpcacheP,
+  ciliumLb,
+  ciliumLbLists,
+  ciliumLbMaglev,
+  ciliumLbMaglevInner,
+  ciliumLbRanges,
   ciliumLxc,
   ciliumMetrics,
 } from '../../../src/datapath/gen/maps.ts'
-import {addressZero, endpointZero, flowZero} from '../../../src/datapath/gen/types.ts'
+import {addressZero, endpointZero, flowZero, frontendZero} from '../../../src/datapath/gen/types.ts'
 import {pinPaths} from '../../../src/datapath/pins.ts'
 import {ensureBpfFileSystem} from '../../../src/kernel/bpf/file-system.ts'
 import {type BpfMap, createMap, type MapShape} from '../../../src/kernel/bpf/map.ts'
@@ -140,6 +146,33 @@ test('connections and translations are read from all shards', async () => {
     'TCP OUT 10.0.0.17:4000 -> 1.1.1.1:443 XLATE_SRC 172.30.0.11:50000',
     '',
   ])
+})
+
+test('Maglev tables are listed by what their backends have, and shown place by place', async () => {
+  const page = createMap({...ciliumLbMaglevInner, maxEntries: 16_384})
+  page.put(3, {place: Array.from({length: 32}, (_, i) => (i === 4 ? 1 : 0))})
+  for (const chunk of [4, 5, 6, 7, 8, 9, 10]) page.put(chunk, {place: Array(32).fill(1)})
+  pinned(configuration, ciliumLbMaglev, (map) => map.put(0, page.fd), page.fd)
+  page.close()
+  pinned(configuration, ciliumLbLists, (map) => map.putAll([5, 6].map((n, i) => [i, n | (1 << 16)] as const)))
+  for (const shape of [ciliumBackends, ciliumLbRanges] as MapShape<unknown, unknown>[])
+    pinned(configuration, shape, () => {})
+  pinned(configuration, ciliumLb, (map) =>
+    map.put(
+      {addr: bytes('192.0.2.1'), port: 30_080, proto: 6, scope: 0},
+      {...frontendZero, service: 7, list: 0, count: 2, table: 3, tableSize: 251},
+    ),
+  )
+
+  const list = await bpf('lb', 'maglev', 'list')
+  const one = await bpf('lb', 'maglev', 'get', '7', '-o', 'json')
+  const none = await bpf('lb', 'maglev', 'get', '8')
+
+  expect(list.stderr).toBe('')
+  expect(list.stdout).toMatch(/^SERVICE ID +FRONTEND .*\n7 +192\.0\.2\.1:30080\/TCP \[5:31 6:220\]/)
+  expect(JSON.parse(one.stdout)['7'][0]).toMatch(/^\[5 5 5 5 6 5 /)
+  expect(none.exitCode).toBe(1)
+  expect(none.stderr).toContain('MAGLEV_NO_TABLE')
 })
 
 test('counters are summed over processors', async () => {

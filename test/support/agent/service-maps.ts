@@ -9,6 +9,11 @@ export class MemoryServiceMaps implements ServiceMaps {
   readonly backendCapacity: number
   readonly rows = new Map<string, {readonly key: FrontendEntryKey; readonly entry: FrontendEntry}>()
   readonly places: number[] = []
+  readonly tableCapacity = 4096
+  readonly tableChunkPlaces = 32
+  readonly tableSeed = new Uint8Array(12)
+  readonly tablesHold = true
+  readonly tables = new Map<number, Uint16Array>()
   readonly byIndex = new Map<number, BackendEntry>()
   readonly rangeRows = new Map<string, {readonly service: number; readonly cidr: Cidr}>()
   epoch = 0
@@ -47,6 +52,11 @@ export class MemoryServiceMaps implements ServiceMaps {
       this.places[offset + i] = ref
       this.onWrite()
     }
+  }
+
+  writeTable(chunk: number, places: Uint16Array): void {
+    this.tables.set(chunk, places)
+    this.onWrite()
   }
 
   putBackend(index: number, entry: BackendEntry): void {
@@ -103,6 +113,8 @@ export class MemoryServiceMaps implements ServiceMaps {
       const words = [
         ...(entry.scopes ? ['scopes'] : []),
         ...(entry.local ? ['local'] : []),
+        ...(entry.dsr ? ['dsr'] : []),
+        ...(entry.tableSize > 0 ? [this.tableText(entry)] : []),
         ...(entry.internalOnly ? ['internal-only'] : []),
         ...(entry.sourceRanges ? [entry.denyRanges ? 'denied-ranges' : 'ranges'] : []),
         ...(entry.affinityS > 0 ? [`affinity=${entry.affinityS}s`] : []),
@@ -112,6 +124,13 @@ export class MemoryServiceMaps implements ServiceMaps {
       return [text, `${what}${keeps}${words.length > 0 ? ` [${words.join(' ')}]` : ''}`] as const
     })
     return Object.fromEntries(lines.sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  /** `maglev@1 84+84+83`: chunk of the table, and each place's share. */
+  private tableText({table, tableSize, count}: FrontendEntry): string {
+    const shares = new Array<number>(count).fill(0)
+    for (const place of this.tables.get(table)?.subarray(0, tableSize) ?? []) shares[place]!++
+    return `maglev@${table} ${shares.join('+')}`
   }
 
   /** Backends in use: `1.1 10.0.1.5:6443/TCP active`, index and generation first. */

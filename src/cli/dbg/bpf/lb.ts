@@ -21,7 +21,7 @@ const internalScope = 1
 
 /** Every frontend: a row with its flags (slot 0), and one for each backend. */
 export async function readFrontends(place: MapPlace): Promise<KeyedText> {
-  using tables = await openTables(place)
+  using tables = await openServiceTables(place)
   const backends = new Map(tables.backends.entries())
   const rows = [...tables.frontends.entries()]
     .map(([key, value]) => [frontendKeyText(key), key, value] as const)
@@ -46,7 +46,7 @@ export async function readFrontends(place: MapPlace): Promise<KeyedText> {
 
 /** Backends in use, by number. */
 export async function readBackends(place: MapPlace): Promise<KeyedText> {
-  using tables = await openTables(place)
+  using tables = await openServiceTables(place)
   const rows = [...tables.backends.entries()].filter(([, {state}]) => state !== 0)
   return keyedText(rows.map(([index, backend]) => [String(index), backendText(backend)]))
 }
@@ -64,13 +64,14 @@ function twoColumns(first: string, second: string, rows: KeyedText): string {
   return table([[first, second], ...lines])
 }
 
-async function openTables(place: MapPlace): Promise<ServiceTables> {
+/** The maps of services by their pins. */
+export async function openServiceTables(place: MapPlace): Promise<ServiceTables> {
   const {open} = await openMaps(place)
   const {ServiceTables: Tables} = await import('../../../datapath/maps/services.ts')
   return new Tables(open)
 }
 
-function frontendKeyText({addr, port, proto, scope}: FrontendKey): string {
+export function frontendKeyText({addr, port, proto, scope}: FrontendKey): string {
   return `${endText(addr, port)}/${protocols[proto] ?? proto}${scope === internalScope ? '/i' : ''}`
 }
 

@@ -1,6 +1,7 @@
 import {expect, test} from 'vitest'
 import {ServiceClaimants} from '../../../../src/agent/reconcile/service-claimants.ts'
 import {serviceRow} from '../../../../src/agent/reflect/service.ts'
+import type {ServicePlan} from '../../../../src/agent/service/frontends.ts'
 import {ServiceMetrics} from '../../../../src/agent/service/service-metrics.ts'
 import {createTables} from '../../../../src/agent/state/tables.ts'
 import {Ip} from '../../../../src/model/ip.ts'
@@ -8,7 +9,7 @@ import {systemClock} from '../../../../src/runtime/clock.ts'
 import {MetricRegistry} from '../../../../src/runtime/metrics.ts'
 import {ReconcilerRunner} from '../../../../src/runtime/reconciler.ts'
 
-const plan = {
+const plan: ServicePlan = {
   ipv4: true,
   ipv6: true,
   external: true,
@@ -16,6 +17,11 @@ const plan = {
   externalClusterIp: false,
   rangesOnAll: false,
   sctp: false,
+  algorithm: 'random',
+  tableSize: 251,
+  algorithmAnnotation: false,
+  mode: 'snat',
+  modeAnnotation: false,
   place: {node: 'worker1', zone: undefined},
   nodePortIps: [Ip.of('192.168.0.1')],
 }

@@ -185,7 +185,7 @@ describe('every value that names a key', () => {
   const candidates: Readonly<Record<string, readonly Value[]>> = {
     boolean: [true, false],
     integer: [25n, 125n, 2000n],
-    string: ['7s', '/a/b', '10.9.0.0/16', 'fd00::/100', '0.5', '31000,31999'],
+    string: ['7s', '/a/b', '10.9.0.0/16', 'fd00::/100', '0.5', '31000,31999', 'AAAAAAAAAAAAAAAA'],
     array: [['10.9.0.0/16'], ['fd00::/100'], ['+a']],
   }
   const typesOf = ({schema, default: fallback}: DescribedValue): string[] => {
