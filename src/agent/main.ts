@@ -60,7 +60,7 @@ import {ensureOwnDevices, setDefragNeighbours, setRouterAddresses} from './node/
 import {familiesOf, underlayOf} from './node/own-facts.ts'
 import {OwnNode} from './node/own-node.ts'
 import {fixedRoutes, type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
-import {keepRouterAdvertisements, prepareRouting, Sysctl} from './node/sysctl.ts'
+import {prepareRouting, Sysctl} from './node/sysctl.ts'
 import {ObservedReconciler} from './observed-reconciler.ts'
 import {AddressClaimants} from './reconcile/address-claimants.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
@@ -282,9 +282,8 @@ export class Agent {
     const {facts, routerIps} = this.ownNode
     const tunnel = config['routing-mode'] === 'tunnel'
     const underlay = underlayOf(config, facts)
-    prepareRouting(this.sysctl, families)
     const look = lookAtDevices(this.socket, this.deviceChoice(), facts.internalIps)
-    if (families.ipv6) for (const {name} of look.devices) keepRouterAdvertisements(this.sysctl, name)
+    prepareRouting(this.sysctl, {...families, devices: look.devices.map(({name}) => name)})
     const mtu = config.mtu || Math.min(...look.devices.map((device) => device.mtu), 65_535)
     const routeMtu = tunnel ? mtu - tunnelOverhead(underlay) : mtu
     const tunnelPort = tunnel ? config['tunnel-port'] || 8472 : undefined

@@ -6,12 +6,14 @@ import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {KernelError} from './errors.ts'
 
-const root = '/proc/sys'
-
-/** @param path with slashes, since device names may have dots: net/ipv4/conf/eth0.1/forwarding */
-export function readSysctl(path: string): string | undefined {
+/**
+ * @param path with slashes, since device names may have dots: net/ipv4/conf/eth0.1/forwarding
+ * @param procfs where proc is mounted; in a container its own may be read-only
+ * @returns undefined when the kernel has no such setting
+ */
+export function readSysctl(path: string, procfs = '/proc'): string | undefined {
   try {
-    return readFileSync(join(root, path), 'utf8').trim()
+    return readFileSync(join(procfs, 'sys', path), 'utf8').trim()
   } catch (thrown) {
     const {code, errno = 0} = thrown as NodeJS.ErrnoException
     if (code === 'ENOENT') return undefined
@@ -25,12 +27,12 @@ export function readSysctl(path: string): string | undefined {
  * @returns the value before
  * @throws KernelError: ENOENT when the kernel has no such setting, EROFS or EACCES when it may not be changed here
  */
-export function writeSysctl(path: string, value: string | number): string {
+export function writeSysctl(path: string, value: string | number, procfs = '/proc'): string {
   const wanted = String(value)
-  const before = readSysctl(path)
+  const before = readSysctl(path, procfs)
   if (before === wanted) return before
   try {
-    writeFileSync(join(root, path), wanted, {flag: 'r+'})
+    writeFileSync(join(procfs, 'sys', path), wanted, {flag: 'r+'})
   } catch (thrown) {
     throw new KernelError(-((thrown as NodeJS.ErrnoException).errno ?? 0), `set ${path} to ${wanted}`)
   }

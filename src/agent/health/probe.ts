@@ -31,11 +31,17 @@ export function probeHttp(ip: Ip, port: number): Promise<ProbeResult> {
 export function probeIcmp(ip: Ip): Promise<ProbeResult | undefined> {
   const args = ['-n', '-c', '1', '-W', String(icmpSeconds), String(ip)]
   return new Promise((resolve) => {
-    execFile('ping', args, {timeout: (icmpSeconds + 2) * 1000}, (error, stdout) => {
+    execFile('ping', args, {timeout: (icmpSeconds + 2) * 1000}, (error, stdout, stderr) => {
       const [, ms] = /time[=<]([\d.]+) ms/.exec(stdout) ?? []
       if (error?.code === 'ENOENT') resolve(undefined)
-      else if (error !== null || ms === undefined) resolve({failure: 'Connection timed out', latencyNs: 0})
-      else resolve({failure: '', latencyNs: Math.round(Number(ms) * 1e6)})
+      else if (error === null && ms !== undefined) resolve({failure: '', latencyNs: Math.round(Number(ms) * 1e6)})
+      else resolve({failure: whyNoEcho(stderr), latencyNs: 0})
     })
   })
+}
+
+/** Without a word of its own, ping has waited in vain (ping(8): exit code 1); otherwise it could not even ask. */
+function whyNoEcho(stderr: string): string {
+  const last = stderr.trim().split('\n').at(-1) ?? ''
+  return last === '' ? 'Connection timed out' : last.slice(0, 200)
 }

@@ -38,7 +38,7 @@ export class Prober {
   private loop: Promise<void> | undefined
   /** wall clock, ms: start of the last cycle that has ended */
   lastCycleAt: number | undefined
-  /** how the cycles went for this node itself: it and its health endpoint answer its own probes */
+  /** how the cycles went for this node itself: its health endpoint answers its own probes */
   readonly self = {
     failing: 0,
     failures: 0,
@@ -111,7 +111,9 @@ export class Prober {
   private judgeSelf(): void {
     const {tables, clock} = this.options
     const local = [...tables.nodes.values()].find((node) => node.local)?.name
-    const failed = [...tables.probes.values()].find((row) => row.node === local && row.failure !== '')
+    const failed = [...tables.probes.values()].find(
+      (row) => row.node === local && row.kind === 'endpoint' && row.protocol === 'http' && row.failure !== '',
+    )
     if (failed === undefined) {
       this.self.failing = 0
       this.self.successes++

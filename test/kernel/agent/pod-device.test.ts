@@ -10,7 +10,7 @@ import {
 } from '../../../src/agent/endpoint/pod-device.ts'
 import {ensureOwnDevices, setRouterAddresses} from '../../../src/agent/node/own-devices.ts'
 import {prepareRouting, Sysctl} from '../../../src/agent/node/sysctl.ts'
-import {findLink, linkSet, listLinks} from '../../../src/kernel/netlink/link.ts'
+import {findLink, linkAdd, linkSet, listLinks} from '../../../src/kernel/netlink/link.ts'
 import {listNeighbours} from '../../../src/kernel/netlink/neighbour.ts'
 import {listRoutes, routeProtocols, routeReplace} from '../../../src/kernel/netlink/route.ts'
 import {NetlinkSocket} from '../../../src/kernel/netlink/socket.ts'
@@ -76,7 +76,7 @@ function connectPod(name: string, number: number): string {
 
 function prepareNode(tunnelPort: number | undefined) {
   return inNetns(node, () => {
-    prepareRouting(sysctl, families)
+    prepareRouting(sysctl, {...families, devices: []})
     const own = ensureOwnDevices(socket, sysctl, {...families, mtu: 1500, tunnelPort})
     setRouterAddresses(socket, own.host, routerIps)
     return own
@@ -93,6 +93,36 @@ test('two pods talk over both families, and the gateway answers', async () => {
   expect(await a!.tcp('fd00:1::12', 'hello six')).toBe('hello six')
   expect(await a!.udp('10.0.1.12', 'who')).toBe('::ffff:10.0.1.11')
   expect(await a!.udp('fd00:1::12', 'who')).toBe('fd00:1::11')
+})
+
+test('a node goes on hearing routers, and may ping, once it forwards', () => {
+  inNetns(node, () => {
+    socket.run(linkAdd({name: 'wan0', kind: 'veth', peer: {name: 'wan1'}}))
+    sysctl.set('net/ipv6/conf/wan0/accept_ra', 1)
+    sysctl.set('net/ipv6/conf/wan1/accept_ra', 0)
+    sysctl.set('net/ipv6/conf/all/forwarding', 0)
+    sysctl.set('net/ipv4/ping_group_range', '1 0')
+    const order: string[] = []
+    const set = sysctl.set.bind(sysctl)
+    sysctl.set = (name, value) => {
+      order.push(name.split('/').slice(-2).join('/'))
+      set(name, value)
+    }
+
+    prepareRouting(sysctl, {...families, devices: ['wan0', 'wan1']})
+
+    expect(['wan0', 'wan1', 'all'].map((device) => sysctl.get(`net/ipv6/conf/${device}/accept_ra`))).toEqual([
+      '2',
+      '0',
+      '1',
+    ])
+    // the other way round the kernel forgets the default route that a router had told
+    expect(order.indexOf('wan0/accept_ra')).toBeLessThan(order.indexOf('all/forwarding'))
+    expect(sysctl.get('net/ipv4/ping_group_range')).toBe('0\t0')
+    sysctl.set('net/ipv4/ping_group_range', '100 2000')
+    prepareRouting(sysctl, {...families, devices: []})
+    expect(sysctl.get('net/ipv4/ping_group_range')).toBe('0\t2000')
+  })
 })
 
 test('the node end has the index of its slot, the pod end its final name and a permanent gateway', () => {
