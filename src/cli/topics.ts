@@ -25,5 +25,6 @@ export const topics: Readonly<Record<string, string>> = {
   'hubble:config': 'settings of this program',
   'hubble:list': 'nodes and namespaces that flows are known of',
   'hubble:observe': 'show flows and what agents did',
+  policy: 'understand policies: list, explain, check, preview',
   lab: 'a real Kubernetes cluster on this machine',
 }

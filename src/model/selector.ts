@@ -137,7 +137,8 @@ export function formatSelector(selector: Selector): string {
   return selector.requirements.map(formatRequirement).join(',')
 }
 
-function formatRequirement({source, key, operator, values}: Requirement): string {
+/** `k8s:app=web`, `k8s:tier in (a,b)`, `!k8s:app`. */
+export function formatRequirement({source, key, operator, values}: Requirement): string {
   const name = `${source}:${key}`
   switch (operator) {
     case 'In':

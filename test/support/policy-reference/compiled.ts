@@ -1,56 +1,28 @@
 /** The same world through the compiler: who asks, what number that is, and what the rule sets answer. */
-import {createHash} from 'node:crypto'
 import {Cidr} from '../../../src/model/cidr.ts'
-import {reservedIdentities, reservedLabels} from '../../../src/model/identity.ts'
 import {Ip} from '../../../src/model/ip.ts'
-import {type LabelSet, podLabels} from '../../../src/model/labels.ts'
+import {LabelSet, podLabels} from '../../../src/model/labels.ts'
 import {parseProtocol, protocolNumbers} from '../../../src/model/port.ts'
-import {CidrClasses, type ClassVariant, type NamedPorts, namedPortsText} from '../../../src/policy/cidr-classes.ts'
-import {checkCiliumPolicy} from '../../../src/policy/cilium-policy.ts'
-import {compileRules} from '../../../src/policy/compile.ts'
-import {cidrSelectorsOf, type ExpandedPolicy, expandPolicy} from '../../../src/policy/expand.ts'
-import {RuleSetLookup} from '../../../src/policy/lookup.ts'
-import {checkNetworkPolicy} from '../../../src/policy/network-policy.ts'
+import type {NamedPorts} from '../../../src/policy/cidr-classes.ts'
+import {ClusterModel, type Member, outsideMember} from '../../../src/policy/cluster-model.ts'
+import type {ExpandedPolicy} from '../../../src/policy/expand.ts'
+import type {RuleSetLookup} from '../../../src/policy/lookup.ts'
 import {defaultPolicyOptions, type PolicyOptions} from '../../../src/policy/options.ts'
-import {PeerGroups} from '../../../src/policy/peer-groups.ts'
-import {inOrder, resolveRules} from '../../../src/policy/resolve.ts'
-import {RuleCookies} from '../../../src/policy/rule-cookies.ts'
-import type {RuleSet} from '../../../src/policy/rule-set.ts'
-import {objectLabels, type PeerIdentity} from '../../../src/policy/universe.ts'
+import type {PeerGroups} from '../../../src/policy/peer-groups.ts'
+import {checkPolicyObject} from '../../../src/policy/policy-object.ts'
+import type {Policy, RuleRef} from '../../../src/policy/rule.ts'
+import {objectLabels} from '../../../src/policy/universe.ts'
 import type {Party, PolicyObject, Question, World, WorldPod} from './world.ts'
-
-/** The steps that a mutant may replace. */
-export interface CompilerParts {
-  readonly compileRules: typeof compileRules
-  readonly resolveRules: typeof resolveRules
-  readonly expandPolicy: typeof expandPolicy
-  readonly checkNetworkPolicy: typeof checkNetworkPolicy
-  readonly checkCiliumPolicy: typeof checkCiliumPolicy
-}
-
-export const realParts: CompilerParts = {
-  compileRules,
-  resolveRules,
-  expandPolicy,
-  checkNetworkPolicy,
-  checkCiliumPolicy,
-}
 
 export class CompiledWorld {
   readonly world: World
-  readonly cookies = new RuleCookies()
-  readonly policies: readonly ExpandedPolicy[]
-  private readonly parts: CompilerParts
-  private readonly classes: CidrClasses
-  readonly groups = new PeerGroups()
-  private readonly numbers = new Map<string, number>()
-  private readonly sets = new Map<string, RuleSetLookup | 'open'>()
+  readonly model: ClusterModel
+  private readonly members = new Map<object | string, Member>()
   /** by address: identity and class */
   private readonly known = new Map<string, readonly [number, number]>()
 
-  constructor(world: World, parts: CompilerParts = realParts) {
+  constructor(world: World) {
     this.world = world
-    this.parts = parts
     const options: PolicyOptions = {...defaultPolicyOptions, cluster: world.cluster}
     const references = {
       cidrGroups: world.cidrGroups.map(({name, labels, cidrs}) => ({
@@ -64,114 +36,91 @@ export class CompiledWorld {
         backends: backends.map((ip) => Ip.of(ip)),
       })),
     }
-    this.policies = inOrder(
-      world.policies.map((object) => parts.expandPolicy(this.check(object, options), references, options)),
-    )
-    this.classes = new CidrClasses(cidrSelectorsOf(this.policies))
-    for (const identity of this.peerIdentities()) this.groups.setIdentity(identity)
-    // pods' classes come to be when their addresses are looked at
-    for (const pod of world.pods) for (const ip of pod.ips) this.classOf({kind: 'pod', pod, ip})
-    this.groups.setClasses(this.classes.all)
+    this.model = new ClusterModel({
+      policies: world.policies.map((object) => check(object, options)),
+      ...{references, options, mode: world.mode, cidrMatchesNodes: world.cidrMatchesNodes},
+      members: [
+        ...world.pods.map((pod) => this.member({kind: 'pod', pod, ip: pod.ips[0]!})),
+        ...world.nodes.map((node) => this.member({kind: 'node', node, ip: node.ips[0]!})),
+      ],
+    })
   }
 
-  ask({subject, direction, peer, protocol, port}: Question): {allowed: boolean; cookie: number} {
-    const set = this.setOf(subject, direction)
-    if (set === 'open') return {allowed: true, cookie: 0}
-    const icmp = protocol === protocolNumbers.icmp || protocol === protocolNumbers.icmpv6
-    const [identity, cidrClass] = this.peerNumbers(peer)
-    const answer = set.ask({identity, cidrClass, protocol, port: icmp ? port + 1 : port})
-    return {allowed: answer.verdict === 'allow', cookie: answer.cookie}
+  get policies(): readonly ExpandedPolicy[] {
+    return this.model.policies
+  }
+
+  get groups(): PeerGroups {
+    return this.model.groups
+  }
+
+  ask({subject, direction, peer, protocol, port}: Question): {allowed: boolean; rule: RuleRef | undefined} {
+    const member = this.member({kind: 'pod', pod: subject, ip: subject.ips[0]!})
+    return this.model.ask({
+      ...{subject: member, direction, peer: this.member(peer), protocol, port},
+      ip: Ip.of(peer.ip),
+    })
   }
 
   setOf(pod: WorldPod, direction: 'ingress' | 'egress'): RuleSetLookup | 'open' {
-    const key = `${pod.namespace}/${pod.name} ${direction}`
-    let set = this.sets.get(key)
-    if (set === undefined) {
-      const rules = this.compile(pod, direction)
-      set = rules === 'open' ? rules : new RuleSetLookup(rules, this.groups)
-      this.sets.set(key, set)
-    }
-    return set
+    return this.model.setOf(this.member({kind: 'pod', pod, ip: pod.ips[0]!}), direction)
   }
 
   /** Identity and class of an address. */
   peerNumbers(peer: Party): readonly [number, number] {
     let numbers = this.known.get(peer.ip)
     if (numbers === undefined) {
-      numbers = [this.identityOf(peer), this.classOf(peer)]
+      numbers = [this.identityOf(peer), this.model.classOf(this.member(peer), Ip.of(peer.ip))]
       this.known.set(peer.ip, numbers)
     }
     return numbers
   }
 
   identityOf(peer: Party): number {
-    if (peer.kind === 'outside') {
-      return peer.ip.includes(':') ? reservedIdentities['world-ipv6'] : reservedIdentities['world-ipv4']
-    }
-    if (peer.kind === 'pod') return this.numbers.get(labelsOf(this.world, peer.pod).canonical)!
-    if (peer.node.local) return reservedIdentities.host
-    return peer.node.apiServer ? reservedIdentities['kube-apiserver'] : reservedIdentities['remote-node']
+    return this.model.identityOf(
+      this.member(peer),
+      this.member({kind: 'pod', pod: this.world.pods[0]!, ip: ''}),
+      Ip.of(peer.ip),
+    )
   }
 
-  classOf(peer: Party): number {
-    const ip = Ip.of(peer.ip)
-    if (peer.kind === 'outside') return this.classes.at(ip, 'outside')
-    if (peer.kind === 'node') return this.classes.at(ip, this.world.cidrMatchesNodes ? 'outside' : 'inside')
-    const plain = this.classes.at(ip, 'inside')
-    const identity = this.identityOf(peer)
-    const namedPorts = portsOf(peer.pod)
-    const differ = this.groups.identity(identity)?.namedPorts === 'differ'
-    if (namedPorts.size === 0 || (!differ && plain === 0)) return plain
-    const variant: ClassVariant = {identity, namedPorts}
-    return this.classes.at(ip, 'inside', variant)
+  member(party: Party): Member {
+    const of = party.kind === 'pod' ? party.pod : party.kind === 'node' ? party.node : party.ip
+    let member = this.members.get(of)
+    if (member === undefined) this.members.set(of, (member = this.makeMember(party)))
+    return member
   }
 
-  /** One text for all that has been compiled, for telling mutants from the original without asking. */
-  fingerprint(): string {
-    const hash = createHash('sha256')
-    for (const pod of this.world.pods) {
-      for (const direction of ['ingress', 'egress'] as const) {
-        const set = this.setOf(pod, direction)
-        hash.update(set === 'open' ? 'open' : set.set.hash)
+  private makeMember(party: Party): Member {
+    const nobody = {labels: LabelSet.empty, namedPorts: new Map(), node: '', apiServer: false}
+    switch (party.kind) {
+      case 'outside':
+        return outsideMember(party.ip, [Ip.of(party.ip)])
+      case 'node': {
+        const {name, apiServer, ips, local} = party.node
+        return {
+          ...nobody,
+          ...{key: `node/${name}`, kind: 'node', node: local ? 'local' : name, apiServer},
+          ips: ips.map((ip) => Ip.of(ip)),
+        }
+      }
+      case 'pod': {
+        const {pod} = party
+        return {
+          ...{key: `${pod.namespace}/${pod.name}`, kind: 'pod', node: 'local', apiServer: false},
+          labels: labelsOf(this.world, pod),
+          ips: pod.ips.map((ip) => Ip.of(ip)),
+          namedPorts: portsOf(pod),
+        }
       }
     }
-    return hash.digest('hex')
   }
+}
 
-  private compile(pod: WorldPod, direction: 'ingress' | 'egress'): RuleSet | 'open' {
-    const subject = {kind: 'endpoint', labels: labelsOf(this.world, pod), namedPorts: portsOf(pod)} as const
-    const resolved = this.parts.resolveRules(this.policies, subject, direction, this.world.mode)
-    if (resolved === 'open') return resolved
-    return this.parts.compileRules(resolved, subject, this.groups, this.cookies)
-  }
-
-  private check(object: PolicyObject, options: PolicyOptions) {
-    const checked =
-      object.kind === 'NetworkPolicy'
-        ? this.parts.checkNetworkPolicy(object, options)
-        : this.parts.checkCiliumPolicy(object.kind, object, options)
-    if (!checked.ok) {
-      throw new Error(`refused: ${JSON.stringify(checked.problems)} in ${JSON.stringify(object)}`)
-    }
-    return checked.policy
-  }
-
-  private peerIdentities(): PeerIdentity[] {
-    const found: PeerIdentity[] = Object.values(reservedIdentities).map((id) => ({
-      id,
-      labels: reservedLabels(id)!,
-      namedPorts: new Map(),
-    }))
-    const byLabels = Map.groupBy(this.world.pods, (pod) => labelsOf(this.world, pod).canonical)
-    for (const [canonical, pods] of byLabels) {
-      const id = 256 + this.numbers.size
-      this.numbers.set(canonical, id)
-      const profiles = new Set(pods.map((pod) => namedPortsText(portsOf(pod))))
-      const namedPorts = profiles.size > 1 ? 'differ' : portsOf(pods[0]!)
-      found.push({id, labels: labelsOf(this.world, pods[0]!), namedPorts})
-    }
-    return found
-  }
+function check(object: PolicyObject, options: PolicyOptions): Policy {
+  const checked = checkPolicyObject(object.kind, object, options)
+  if (!checked.ok) throw new Error(`refused: ${JSON.stringify(checked.problems)} in ${JSON.stringify(object)}`)
+  return checked.policy
 }
 
 function labelsOf(world: World, pod: WorldPod): LabelSet {

@@ -1,5 +1,5 @@
 /** Compiler against reference: as many random worlds as it takes for so many verdicts; the first difference, shrunk. */
-import {CompiledWorld, type CompilerParts, realParts} from './compiled.ts'
+import {CompiledWorld} from './compiled.ts'
 import {type Decision, evaluate, type Shape} from './evaluate.ts'
 import {generateQuestions, generateWorld} from './generate.ts'
 import {Random} from './random.ts'
@@ -27,19 +27,18 @@ export interface Run {
   readonly verdicts: number
   /** questions of one world */
   readonly perWorld?: number
-  readonly parts?: CompilerParts
   /** stop instead of making a difference smaller */
   readonly shrink?: boolean
 }
 
-export function compare({seed, verdicts, perWorld = 1500, parts = realParts, ...options}: Run): Outcome {
+export function compare({seed, verdicts, perWorld = 1500, ...options}: Run): Outcome {
   const shapes = new Map<Shape, number>()
   let [asked, allowed, worlds] = [0, 0, 0]
   while (asked < verdicts) {
     const worldSeed = (seed + worlds * 7919) >>> 0
     const random = new Random(worldSeed)
     const world = generateWorld(random)
-    const compiled = new CompiledWorld(world, parts)
+    const compiled = new CompiledWorld(world)
     worlds++
     for (const question of generateQuestions(random, world, perWorld)) {
       const expected = evaluate(world, question)
@@ -48,7 +47,7 @@ export function compare({seed, verdicts, perWorld = 1500, parts = realParts, ...
       if (expected.allowed) allowed++
       for (const shape of expected.shapes) shapes.set(shape, (shapes.get(shape) ?? 0) + 1)
       if (got === expected.allowed) continue
-      const small = options.shrink === false ? world : shrink(world, (candidate) => differs(candidate, question, parts))
+      const small = options.shrink === false ? world : shrink(world, (candidate) => differs(candidate, question))
       const difference = {seed: worldSeed, world: small, question, expected: evaluate(small, question), allowed: got}
       return {verdicts: asked, allowed, worlds, shapes, difference}
     }
@@ -57,9 +56,9 @@ export function compare({seed, verdicts, perWorld = 1500, parts = realParts, ...
 }
 
 /** Does this smaller world still show it? One that the compiler refuses does not. */
-function differs(world: World, question: Question, parts: CompilerParts): boolean {
+function differs(world: World, question: Question): boolean {
   try {
-    return new CompiledWorld(world, parts).ask(question).allowed !== evaluate(world, question).allowed
+    return new CompiledWorld(world).ask(question).allowed !== evaluate(world, question).allowed
   } catch {
     return false
   }
