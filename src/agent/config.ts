@@ -3,9 +3,12 @@
  * as Cilium's. Later sources win: defaults, the folder, command line. A value that is wrong ends the process with its
  * key and what is allowed; a key that nobody knows is told, and ignored.
  */
+
+import {capacityOf, capacityWithoutBudget} from '../hubble/observe/flow-capacity.ts'
 import {Cidr} from '../model/cidr.ts'
 import {Ip} from '../model/ip.ts'
 import {LabelFilter} from '../model/label-filter.ts'
+import {parseQuantity} from '../model/quantity.ts'
 import {readConfigDirectory} from '../runtime/config-directory.ts'
 import {
   type ConfigOf,
@@ -67,9 +70,19 @@ function address(family: 4 | 6, fallback: string): ConfigOption<Ip> {
   }
 }
 
-/** How many flows are remembered: one less than a power of two. */
+/** Bytes, as Kubernetes writes them; 0: not set. */
+const bytes: ConfigOption<number> = {
+  fallback: 0,
+  read(value) {
+    const number = parseQuantity(value)
+    if (number !== undefined && Number.isInteger(number) && number >= 0) return number
+    throw new Error('must be an amount of memory such as 256Mi')
+  },
+}
+
+/** How many flows are remembered: one less than a power of two; 0: not set. */
 const storeCapacity: ConfigOption<number> = {
-  fallback: 4095,
+  fallback: 0,
   read(value) {
     const number = Number(value)
     if (Number.isInteger(number) && number >= 1 && number < 2 ** 24 && ((number + 1) & number) === 0) return number
@@ -227,6 +240,8 @@ const settings = {
   'hubble-socket-path': text('/var/run/cilium/hubble.sock'),
   'hubble-listen-address': text(''),
   'hubble-event-buffer-capacity': storeCapacity,
+  'hubble-memory-budget': bytes,
+  'hubble-prefer-ipv6': flag(false),
   'hubble-disable-tls': flag(false),
   'hubble-tls-cert-file': text(''),
   'hubble-tls-key-file': text(''),
@@ -346,6 +361,12 @@ function checkTogether(config: AgentConfig): void {
     }
   } else if (config['auto-direct-node-routes']) {
     conflict('auto-direct-node-routes=true needs routing-mode=native')
+  }
+  const [capacity, budget] = [config['hubble-event-buffer-capacity'], config['hubble-memory-budget']]
+  if (capacity > capacityWithoutBudget && capacity > capacityOf(budget)) {
+    conflict(
+      `hubble-event-buffer-capacity=${capacity} is more than ${capacityWithoutBudget} and than what hubble-memory-budget has room for (${capacityOf(budget)})`,
+    )
   }
   if (config.mtu !== 0 && config.mtu < (config['enable-ipv6'] ? 1280 : 576)) {
     conflict(`mtu=${config.mtu} is below what ${config['enable-ipv6'] ? 'IPv6 needs (1280)' : 'IPv4 needs (576)'}`)

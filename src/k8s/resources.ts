@@ -331,6 +331,12 @@ export interface EndpointSlice extends KubeObject {
   }[]
 }
 
+export interface Secret extends KubeObject {
+  readonly type?: string
+  /** base64 */
+  readonly data?: Readonly<Record<string, string>>
+}
+
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>
   readonly binaryData?: Readonly<Record<string, string>>

@@ -48,6 +48,7 @@ const c = {
     [string, string, string | null, number, string | null],
     number
   >,
+  clock_gettime: libc.func('clock_gettime', 'int', ['int', 'void *']) as Call<[number, Pointer], number>,
   getpagesize: libc.func('getpagesize', 'int', []) as Call<[], number>,
   umount2: libc.func('umount2', 'int', ['str', 'int']) as Call<[string, number], number>,
 }
@@ -205,4 +206,13 @@ export function unmountFileSystem(target: string): void {
 export function watchReadable(fd: number, callback: () => void): () => void {
   const handle = koffi.node.poll(fd, {readable: true}, callback)
   return () => handle.close()
+}
+
+const clockIds = {realtime: 0, boottime: 7} as const
+
+/** ns of a clock: `realtime` since 1970, `boottime` since the machine started, suspended time included. */
+export function readClock(clock: keyof typeof clockIds): bigint {
+  const time = new BigInt64Array(2)
+  checked(c.clock_gettime(clockIds[clock], time), `read the clock ${clock}`)
+  return time[0]! * 1_000_000_000n + time[1]!
 }

@@ -2,15 +2,15 @@
 import {existsSync, mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {stringify} from 'yaml'
-import {labPaths} from './paths.ts'
-import {apiUrl, hostNumbers, type LabNode, type LabPlan, serviceAddresses, underlayHost} from './plan.ts'
 import {
   type CertificateRequest,
   createAuthority,
   createSigningKey,
   issueCertificate,
   type KeyAndCertificate,
-} from './x509.ts'
+} from '../runtime/x509.ts'
+import {labPaths} from './paths.ts'
+import {apiUrl, hostNumbers, type LabNode, type LabPlan, serviceAddresses, underlayHost} from './plan.ts'
 
 const authorityName = 'cilium-lab'
 

@@ -49,6 +49,10 @@ const settings = {
   'remove-cilium-node-taints': boolOption(true),
   'set-cilium-node-taints': boolOption(true),
   'set-cilium-is-up-condition': boolOption(true),
+  // certificates of Hubble
+  'cluster-name': textOption('default'),
+  'hubble-tls-auto': boolOption(false),
+  'hubble-tls-auto-validity-days': integerOption(365, {min: 1, max: 36_500}),
   // definitions
   'skip-crd-creation': boolOption(false),
   'crd-wait-timeout': durationOption(5 * minute),

@@ -3,6 +3,7 @@ import type {KubeClient} from '../k8s/client.ts'
 import type {Clock} from '../runtime/clock.ts'
 import type {Log} from '../runtime/log.ts'
 import type {ReconcilerMetrics} from '../runtime/reconciler.ts'
+import {Certificates} from './certificates.ts'
 import {Garbage} from './collect/garbage.ts'
 import {loop} from './collect/loop.ts'
 import {RestartUnmanaged} from './collect/restart-unmanaged.ts'
@@ -27,6 +28,8 @@ export interface LeaderOptions {
 }
 
 const serviceRangesMs = 300_000
+const certificatesMs = 600_000
+const dayMs = 24 * 3600 * 1000
 
 /** Leads until the signal. Tables begin empty each time: a leader trusts nothing that it saw before it led. */
 export async function lead(options: LeaderOptions, signal: AbortSignal): Promise<void> {
@@ -95,6 +98,18 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
       intervalMs: config['unmanaged-pod-watcher-interval'],
       run: (s) => unmanaged.run(s),
     })
+  }
+
+  if (config['hubble-tls-auto']) {
+    const certificates = new Certificates({
+      client,
+      namespace,
+      clusterName: config['cluster-name'],
+      validMs: config['hubble-tls-auto-validity-days'] * dayMs,
+      now: clock.now.bind(clock),
+      log,
+    })
+    loops.push({name: 'hubble-certificates', intervalMs: certificatesMs, run: (s) => certificates.run(s)})
   }
 
   for (const part of parts) part.start()

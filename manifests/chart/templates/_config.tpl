@@ -188,6 +188,31 @@ cni-log-file: {{ .logFile | quote }}
 {{- end }}
 # flows and metrics
 enable-hubble: {{ .hubble.enabled | quote }}
+{{- with .hubble }}
+{{- if .enabled }}
+hubble-socket-path: {{ .socketPath | quote }}
+{{- if .listenAddress }}
+hubble-listen-address: {{ .listenAddress | quote }}
+{{- end }}
+{{- if .eventBufferCapacity }}
+hubble-event-buffer-capacity: {{ .eventBufferCapacity | int | quote }}
+{{- end }}
+{{- if .memoryBudget }}
+hubble-memory-budget: {{ .memoryBudget | quote }}
+{{- end }}
+hubble-prefer-ipv6: {{ .preferIpv6 | quote }}
+hubble-disable-tls: {{ not .tls.enabled | quote }}
+{{- if .tls.enabled }}
+hubble-tls-cert-file: /var/lib/cilium/tls/hubble/server.crt
+hubble-tls-key-file: /var/lib/cilium/tls/hubble/server.key
+hubble-tls-client-ca-files: /var/lib/cilium/tls/hubble/client-ca.crt
+{{- if and .tls.auto.enabled (ne .tls.auto.method "certmanager") }}
+hubble-tls-auto: "true"
+hubble-tls-auto-validity-days: {{ .tls.auto.certValidityDuration | int | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if .prometheus.enabled }}
 prometheus-serve-addr: {{ printf ":%d" (.prometheus.port | int) | quote }}
 {{- end }}

@@ -1,7 +1,8 @@
 /** Tells the thread of flows who is who: rows of tables in, names out. */
+
+import {qualifiedNode, serverName} from '../../api/hubble-names.ts'
 import type {EndpointName} from '../../hubble/flow/names.ts'
 import type {ToWorker} from '../../hubble/server/messages.ts'
-import {qualifiedNode, serverName} from '../../hubble/server/messages.ts'
 import type {Peer} from '../../hubble/server/peers.ts'
 import {isErrno} from '../../kernel/errors.ts'
 import {inNetns, netnsCookie} from '../../kernel/netns.ts'
@@ -21,6 +22,8 @@ export interface NameFeedOptions {
   readonly nodeName: string
   /** nodes announce a certificate */
   readonly tls: boolean
+  /** of the addresses that nodes are announced with, when they have both */
+  readonly family: 4 | 6
   readonly tell: (message: ToWorker) => void
 }
 
@@ -144,9 +147,9 @@ export class NameFeed {
   }
 
   #tellNodes(): void {
-    const {tables, clusterName, nodeName, tls, tell} = this.#options
+    const {tables, clusterName, nodeName, tls, family, tell} = this.#options
     const peer = (node: NodeRow): Peer | undefined => {
-      const [ip] = node.internalIps
+      const ip = node.internalIps.find((one) => one.family === family) ?? node.internalIps[0]
       if (ip === undefined) return undefined
       const tlsName = tls ? serverName(clusterName, node.name) : undefined
       return {name: qualifiedNode(clusterName, node.name), address: String(ip), tlsName}

@@ -2,6 +2,7 @@
 import {basename, join} from 'node:path'
 import {AgentEventType, type Policy} from '../../api/gen/flow.ts'
 import {monitorSocket} from '../../api/monitor-stream.ts'
+import {storeCapacity} from '../../hubble/observe/flow-capacity.ts'
 import {HubbleThread} from '../../hubble/server/thread.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentContext} from '../context.ts'
@@ -34,7 +35,7 @@ export class HubblePart {
         clusterName,
         nodeName,
         version: productVersion().version,
-        capacity: config['hubble-event-buffer-capacity'],
+        capacity: storeCapacity(config['hubble-event-buffer-capacity'], config['hubble-memory-budget']),
         pinRoot: join(config['bpf-root'], 'cilium'),
         socketPath: config['hubble-socket-path'],
         monitorPath: join(config['state-dir'], basename(monitorSocket)),
@@ -47,7 +48,14 @@ export class HubblePart {
       },
     })
     const tell = this.#thread.tell.bind(this.#thread)
-    this.#feed = new NameFeed({tables, clusterName, nodeName, tls: tlsFiles !== undefined, tell})
+    this.#feed = new NameFeed({
+      tables,
+      clusterName,
+      nodeName,
+      tls: tlsFiles !== undefined,
+      family: config['hubble-prefer-ipv6'] ? 6 : 4,
+      tell,
+    })
     this.#events = new AgentEventFeed({tables, now: clock.now.bind(clock), tell})
   }
 

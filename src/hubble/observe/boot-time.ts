@@ -9,13 +9,15 @@ interface Distance {
 }
 
 const distancesMax = 256
-const millisecond = 1_000_000n
+/** what a clock may be steered by in a second, and reading it twice may be off */
+const noiseNs = 100_000n
+const tries = 5
 
 export interface Clocks {
   /** ns since the machine started, suspended time included */
   boot(): bigint
-  /** ms since 1970 */
-  wall(): number
+  /** ns since 1970 */
+  wall(): bigint
 }
 
 export class BootTime {
@@ -33,11 +35,10 @@ export class BootTime {
    * @param next sequence number of the first event that a new distance holds for
    */
   update(next: number): void {
-    const {wall, boot} = this.#clocks
-    const behind = this.distance - (BigInt(wall()) * millisecond - boot())
-    // the wall clock tells whole milliseconds: it may be behind by one
-    if (behind >= -millisecond && behind <= 2n * millisecond) return
-    this.#distances.push({from: next, distance: measure(this.#clocks)})
+    const distance = measure(this.#clocks)
+    const moved = distance - this.distance
+    if (moved > -noiseNs && moved < noiseNs) return
+    this.#distances.push({from: next, distance})
     if (this.#distances.length > distancesMax) this.#distances.shift()
   }
 
@@ -54,10 +55,17 @@ export class BootTime {
   }
 }
 
-/** Waits for the next whole millisecond, the one moment at which the wall clock is exact. */
+/** Reads one clock between two readings of the other; the shortest of some tries counts. */
 function measure({wall, boot}: Clocks): bigint {
-  const start = wall()
-  const began = boot()
-  while (wall() === start && boot() - began < 3n * millisecond);
-  return BigInt(wall()) * millisecond - boot()
+  let best = 0n
+  let shortest: bigint | undefined
+  for (let i = 0; i < tries; i++) {
+    const before = boot()
+    const now = wall()
+    const took = boot() - before
+    if (shortest !== undefined && took >= shortest) continue
+    shortest = took
+    best = now - (before + took / 2n)
+  }
+  return best
 }

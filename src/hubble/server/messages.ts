@@ -50,14 +50,3 @@ export type FromWorker =
       readonly fields: Readonly<Record<string, string>>
       readonly message: string
     }
-
-/** `cluster/node`; the node alone in the cluster `default`. */
-export function qualifiedNode(cluster: string, node: string): string {
-  return cluster === '' || cluster === 'default' ? node : `${cluster}/${node}`
-}
-
-/** The name in the certificate of a node's server. */
-export function serverName(cluster: string, node: string): string {
-  const plain = (text: string) => text.replaceAll('.', '-')
-  return `${plain(node)}.${plain(cluster === '' ? 'default' : cluster)}.hubble-grpc.cilium.io`
-}

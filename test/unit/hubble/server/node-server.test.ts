@@ -11,36 +11,8 @@ import {
   type ServerStatusResponse,
 } from '../../../../src/api/gen/observer.ts'
 import {type ChangeNotification, PeerService} from '../../../../src/api/gen/peer.ts'
-import {eventCodec} from '../../../../src/datapath/gen/types.ts'
-import type {EventSource} from '../../../../src/hubble/observe/event-pump.ts'
 import {NodeServer} from '../../../../src/hubble/server/node-server.ts'
-import {type EventInput, event} from '../events.ts'
-
-/** A ring that the test fills. */
-class Ring implements EventSource {
-  #waiting: EventInput[] = []
-  #view = new DataView(new ArrayBuffer(eventCodec.size))
-  lost = 0
-
-  write(...events: EventInput[]): void {
-    const now = process.hrtime.bigint()
-    this.#waiting.push(...events.map((one) => ({time: now, ...one})))
-  }
-
-  poll(handler: (view: DataView, offset: number, length: number) => void): number {
-    const events = this.#waiting
-    this.#waiting = []
-    for (const one of events) {
-      eventCodec.encode(event(one), this.#view, 0)
-      handler(this.#view, 0, eventCodec.size)
-    }
-    return events.length
-  }
-
-  counts() {
-    return {written: 0, lost: this.lost}
-  }
-}
+import {Ring} from '../ring.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hubble-'))
 const socketPath = join(folder, 'hubble.sock')

@@ -1,6 +1,6 @@
 /**
- * Certificates for a lab: a small DER writer (X.690) and the X.509 v3 profile that Kubernetes components ask for (RFC 5280).
- * Keys are ECDSA P-256.
+ * Certificates: a small DER writer (X.690) and the X.509 v3 profile that Kubernetes components ask for (RFC 5280). Keys
+ * are ECDSA P-256.
  */
 import {createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign} from 'node:crypto'
 import {Ip} from '../model/ip.ts'
@@ -18,6 +18,8 @@ export interface CertificateRequest {
   /** DNS names and IP addresses of a server; none for a client */
   readonly hosts?: readonly string[]
   readonly usages: readonly ('client' | 'server')[]
+  /** ten years unless given */
+  readonly validMs?: number
 }
 
 const oid = {
@@ -48,7 +50,7 @@ export function createAuthority(commonName: string, now: number = Date.now()): K
     extension(oid.subjectKeyIdentifier, false, octetString(keyId)),
   ]
   const name = distinguishedName({commonName, usages: []})
-  return {key, certificate: signed(key, name, name, key, extensions, now)}
+  return {key, certificate: signed(key, name, name, key, extensions, now, tenYearsMs)}
 }
 
 /** A certificate signed by an authority. */
@@ -70,7 +72,8 @@ export function issueCertificate(
       : [extension(oid.subjectAltName, false, sequence(...request.hosts.map(generalName)))]),
   ]
   const issuer = distinguishedName({commonName: authorityName, usages: []})
-  return {key, certificate: signed(authority.key, issuer, distinguishedName(request), key, extensions, now)}
+  const validMs = request.validMs ?? tenYearsMs
+  return {key, certificate: signed(authority.key, issuer, distinguishedName(request), key, extensions, now, validMs)}
 }
 
 /** A key pair as PEM, for what is signed without certificates (service account tokens). */
@@ -86,6 +89,7 @@ function signed(
   subjectKey: string,
   extensions: readonly Buffer[],
   now: number,
+  validMs: number,
 ): string {
   const algorithm = sequence(objectId(oid.ecdsaWithSha256))
   const serial = randomBytes(16)
@@ -95,7 +99,7 @@ function signed(
     integer(serial),
     algorithm,
     issuer,
-    sequence(time(now - backdateMs), time(now + tenYearsMs)),
+    sequence(time(now - backdateMs), time(now + validMs)),
     subject,
     createPublicKey(subjectKey).export({type: 'spki', format: 'der'}),
     tagged(0xa3, sequence(...extensions)),

@@ -1,6 +1,6 @@
 import {X509Certificate} from 'node:crypto'
 import {expect, test} from 'vitest'
-import {createAuthority, issueCertificate} from '../../../src/lab/x509.ts'
+import {createAuthority, issueCertificate} from '../../../src/runtime/x509.ts'
 
 const authority = createAuthority('lab')
 const now = Date.UTC(2026, 0, 1)

@@ -1,0 +1,29 @@
+import {eventCodec} from '../../../src/datapath/gen/types.ts'
+import type {EventSource} from '../../../src/hubble/observe/event-pump.ts'
+import {type EventInput, event} from './events.ts'
+
+/** A ring that the test fills. */
+export class Ring implements EventSource {
+  #waiting: EventInput[] = []
+  #view = new DataView(new ArrayBuffer(eventCodec.size))
+  lost = 0
+
+  write(...events: EventInput[]): void {
+    const now = process.hrtime.bigint()
+    this.#waiting.push(...events.map((one) => ({time: now, ...one})))
+  }
+
+  poll(handler: (view: DataView, offset: number, length: number) => void): number {
+    const events = this.#waiting
+    this.#waiting = []
+    for (const one of events) {
+      eventCodec.encode(event(one), this.#view, 0)
+      handler(this.#view, 0, eventCodec.size)
+    }
+    return events.length
+  }
+
+  counts() {
+    return {written: 0, lost: this.lost}
+  }
+}
