@@ -6,6 +6,7 @@ import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {execa} from 'execa'
+import {Listr} from 'listr2'
 import {CiliumError} from '../src/runtime/errors.ts'
 import {checkGo, checkKernel, installPackages} from './machine.ts'
 
@@ -81,23 +82,39 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-for (const [name, run] of steps) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue
-  process.stdout.write(`\n=== ${name}\n`)
-  const started = performance.now()
-  try {
-    const tally = await run()
-    total.passed += tally.passed
-    total.failed += tally.failed
-    total.skipped += tally.skipped
-  } catch (thrown) {
-    const error = CiliumError.from(thrown)
-    process.stderr.write(`error ${error.code}  ${error.message}\n  try: ${error.advice}\n`)
-    total.failed++
-    break // nothing below can run on a machine that lacks this
-  } finally {
-    seconds.set(name, Math.round((performance.now() - started) / 1000))
-  }
+/** nothing can run on a machine that lacks this */
+let lacking: CiliumError | undefined
+
+/** What a step prints goes straight out, between the line that says it began and the one that says how it ended. */
+const tasks = new Listr(
+  steps
+    .filter(([name]) => wanted.length === 0 || wanted.includes(name))
+    .map(([name, run]) => ({
+      title: name,
+      skip: () => lacking !== undefined,
+      task: async (_, task) => {
+        const started = performance.now()
+        let tally: Tally
+        try {
+          tally = await run()
+        } catch (thrown) {
+          lacking = CiliumError.from(thrown)
+          tally = {passed: 0, failed: 1, skipped: 0}
+        }
+        seconds.set(name, Math.round((performance.now() - started) / 1000))
+        total.passed += tally.passed
+        total.failed += tally.failed
+        total.skipped += tally.skipped
+        const counts = `${name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`
+        if (tally.failed > 0) throw new Error(counts)
+        task.title = counts
+      },
+    })),
+  {exitOnError: false, fallbackRendererCondition: () => true, fallbackRenderer: 'simple'},
+)
+await tasks.run()
+if (lacking !== undefined) {
+  process.stderr.write(`error ${lacking.code}  ${lacking.message}\n  try: ${lacking.advice}\n`)
 }
 rmSync(scratch, {recursive: true, force: true})
 
