@@ -25,6 +25,7 @@ static __always_inline __u8 way_through_stack(__u8 way)
 static __always_inline int ends_from_container(struct pkt *p, struct scratch *s,
 					       const struct endpoint *here, struct ways *ways)
 {
+	const struct address *own;
 	int ret;
 
 	memset(&s->src, 0, sizeof(s->src));
@@ -42,6 +43,10 @@ static __always_inline int ends_from_container(struct pkt *p, struct scratch *s,
 		return ret;
 	if (s->target.service && s->dst.ref == s->src.ref)
 		s->target.flags |= TARGET_LOOPBACK;
+	/* the receiver's rules may ask in which prefixes the sender lies */
+	own = s->dst.ref ? address_exact(&p->key.src) : NULL;
+	if (own)
+		s->src.cidr_class = own->cidr_class;
 	/* a pod that could speak the overlay's language to nodes could claim any identity */
 	if (cfg.tunnel && p->key.proto == IPPROTO_UDP &&
 	    s->target.port == bpf_htons(cfg.tunnel_port) &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps of rule sets: configuration, one generation's own, filled before its programs run. */
+/* The maps of rule sets: configuration, one generation's own, filled before its programs run; and their numbers. */
 #ifndef LIB_POLICY_MAPS_H
 #define LIB_POLICY_MAPS_H
 
@@ -41,5 +41,13 @@ struct {
 	__type(key, struct policy_peer_key);
 	__type(value, struct policy_peer);
 } cilium_policy_peers SEC(".maps");
+
+/* The number that the next set gets. State: numbers stay used as long as flows may remember them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} cilium_policy_no SEC(".maps");
 
 #endif

@@ -157,6 +157,11 @@ const settings = {
   'enable-k8s-networkpolicy': flag(true),
   'enable-source-ip-verification': flag(true),
   'enable-icmp-rules': flag(true),
+  'policy-cidr-match-mode': words(),
+  'policy-default-local-cluster': flag(true),
+  'enable-node-selector-labels': flag(false),
+  'enable-host-firewall': flag(false),
+  'enable-extended-ip-protocols': flag(false),
   // addresses and routes
   'enable-ipv4': flag(true),
   'enable-ipv6': flag(false),

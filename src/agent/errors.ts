@@ -138,6 +138,14 @@ export const codes = declareErrors({
     what: 'the CNI configuration {path} could not be written: {detail}',
     advice: 'the folder /etc/cni/net.d of the host has to be mounted writable at that place',
   },
+  POLICY_TOO_LARGE: {
+    what: 'the policies of an endpoint are more than the datapath has room for: {detail}',
+    advice: 'join rules and selectors; what was in force stays',
+  },
+  POLICY_MAPS_FULL: {
+    what: 'a rule set of {entries} entries does not fit: {used} of {max} are in use',
+    advice: 'select fewer or wider peers in the policies of this endpoint; what was in force stays',
+  },
   API_BODY_INVALID: {what: 'the request is malformed: {detail}', advice: 'see docs/reference/agent-api'},
   API_SOCKET_IN_USE: {
     what: 'another agent answers on {path}',

@@ -18,7 +18,6 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {ENDPOINT_IFINDEX_BASE, ENDPOINT_SLOTS} from '../datapath/gen/constants.ts'
-import {ruleSetNumber} from '../datapath/gen/enums.ts'
 import {ClientMetrics, connectKube, type KubeClient} from '../k8s/client.ts'
 import {EventRecorder} from '../k8s/event-recorder.ts'
 import {objects} from '../k8s/objects.ts'
@@ -62,11 +61,13 @@ import {OwnNode} from './node/own-node.ts'
 import {fixedRoutes, type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
 import {prepareRouting, Sysctl} from './node/sysctl.ts'
 import {ObservedReconciler} from './observed-reconciler.ts'
+import {PolicyEnforcer} from './policy/enforcer.ts'
+import {groupFile} from './policy/group-memory.ts'
+import {policyOptionsOf} from './policy/options.ts'
 import {AddressClaimants} from './reconcile/address-claimants.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
 import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
 import {ciliumNodeReconciler} from './reconcile/cilium-node.ts'
-import type {EndpointSets} from './reconcile/datapath-door.ts'
 import {deviceReconciler} from './reconcile/devices.ts'
 import {EndpointIdentity} from './reconcile/endpoint-identity.ts'
 import {endpointReconciler} from './reconcile/endpoints.ts'
@@ -157,6 +158,7 @@ export class Agent {
   private healthCheckPorts: HealthCheckPorts | undefined
   private proxyHealth: ProxyHealth | undefined
   private identities: EndpointIdentity | undefined
+  policy: PolicyEnforcer | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
   private cni: CniFront | undefined
@@ -242,6 +244,8 @@ export class Agent {
       clock,
       log,
       events: metrics.kubernetesEvents,
+      policyOptions: policyOptionsOf(config),
+      networkPolicies: config['enable-k8s-networkpolicy'],
     })
     this.reflectors.start()
     this.kubernetes = new KubernetesProbe(client, clock)
@@ -310,8 +314,28 @@ export class Agent {
         (cidr) => cidr !== undefined,
       ),
     }
-    this.addressClaimants = new AddressClaimants(this.tables, plan, (ip) =>
-      facts.internalIps.some((own) => own.equals(ip)),
+    const policy = new PolicyEnforcer({
+      tables: this.tables,
+      maps: opened.datapath.sets,
+      endpointMap: opened.datapath.endpoints,
+      former: opened.formerSets,
+      addresses: {
+        setClasses: (classes) => this.addressClaimants.setClasses(classes),
+      },
+      addressesSettled: () => settled(filling),
+      memory: groupFile(config['state-dir'], this.context.log),
+      policyOptions: policyOptionsOf(config),
+      nodesMatch: config['policy-cidr-match-mode'].includes('nodes'),
+      mode: () => this.config.value['enable-policy'],
+      clock: this.context.clock,
+      log: this.context.log,
+    })
+    this.policy = policy
+    this.addressClaimants = new AddressClaimants(
+      this.tables,
+      plan,
+      (ip) => facts.internalIps.some((own) => own.equals(ip)),
+      policy.whenClassed,
     )
     const remembered = await this.memory.read()
     this.addressClaimants.start(opened.restored.length > 0 ? opened.restored : remembered.addresses)
@@ -341,11 +365,12 @@ export class Agent {
     this.deviceWatch.start()
 
     const {endpoints, addresses, devices, programs} = this.datapath
+    policy.start()
     const filling = [
       this.run({
         name: 'bpf-endpoints',
         table: this.tables.endpoints,
-        reconciler: endpointReconciler(endpoints, () => this.setsOf()),
+        reconciler: endpointReconciler(endpoints, (row) => policy.standings.setsOf(row)),
         begin: 'now',
       }),
       this.run({
@@ -394,6 +419,7 @@ export class Agent {
     this.healthCheckPorts?.stop()
     this.proxyHealth?.stop()
     this.serviceMetrics.stop()
+    await this.policy?.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
     this.datapath?.close()
   }
@@ -510,7 +536,7 @@ export class Agent {
         podOf: (row) => tables.pods.get(`${row.namespace}/${row.pod}`),
         nodeIp: () => this.ownNode.facts.internalIps.find((ip) => ip.family === underlayOf(config, this.ownNode.facts)),
         known: () => tables.remoteEndpoints.values(),
-        enforcing: () => false,
+        enforcing: (row) => this.policy!.standings.stateOf(row).enforced,
       }),
       concurrency: 8,
       refreshEveryMs: 300_000,
@@ -528,7 +554,7 @@ export class Agent {
       ifindexBase: ENDPOINT_IFINDEX_BASE,
       bootId: this.bootId,
       network: () => this.network!,
-      settled: (key) => ['bpf-endpoints'].every((by) => tables.endpoints.status(key, by)?.state === 'done'),
+      settled: (key) => ['bpf-endpoints', 'policy'].every((by) => tables.endpoints.status(key, by)?.state === 'done'),
       clock,
       log,
     })
@@ -605,6 +631,7 @@ export class Agent {
   private changeConfig(changes: ReadonlyMap<string, string>): void {
     this.config.value = changeConfig(this.config.value, changes)
     applyLogLevel(this.context.log, this.config.value)
+    this.policy?.schedule()
     this.context.log.info('configuration changed', Object.fromEntries(changes))
     this.tellRuntimeConfig()
   }
@@ -661,13 +688,6 @@ export class Agent {
       const ms = Math.round(clock.monotonic() - began)
       log.for('restore').info('restored endpoints', {endpoints: rows.length, former, leftovers, ms})
     }
-  }
-
-  /** Without policies everything is allowed, unless the mode says always. */
-  private setsOf(): EndpointSets {
-    const closed = this.config.value['enable-policy'] === 'always'
-    const set = closed ? ruleSetNumber.SET_CLOSED : ruleSetNumber.SET_OPEN
-    return {ingress: set, egress: set}
   }
 
   private deviceChoice(): DeviceChoice {

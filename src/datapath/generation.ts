@@ -40,6 +40,7 @@ const stateMaps = [
   'cilium_timer',
   'cilium_affinity',
   'cilium_sockets',
+  'cilium_policy_no',
 ] as const
 
 /** The objects of a generation and the programs that are kept of each. */
@@ -177,6 +178,10 @@ const configurationMaps = [
   'cilium_lb_maglev',
   'cilium_backends',
   'cilium_lb_ranges',
+  'cilium_policy',
+  'cilium_policy_p',
+  'cilium_policy_peers',
+  'cilium_policy_sets',
 ] as const
 
 function load(options: GenerationOptions, name: GenerationName): Generation {

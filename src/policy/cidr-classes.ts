@@ -78,6 +78,18 @@ export class CidrClasses {
     return this.classOf(holding, place, variant)?.number ?? 0
   }
 
+  /** The class of every address of a prefix in which no selector's answer changes from one to the next. */
+  of(cidr: Cidr, place: AddressPlace, variant?: ClassVariant): number {
+    let holding: ReadonlySet<CidrSelector> = new Set()
+    for (const {value} of this.prefixes.covering(cidr)) holding = value
+    return this.classOf(holding, place, variant)?.number ?? 0
+  }
+
+  /** Every prefix at which an answer may change. */
+  get edges(): Cidr[] {
+    return Array.from(this.prefixes.entries(), ({cidr}) => cidr)
+  }
+
   /** The rows that the prefix map needs, for addresses outside: where a prefix begins, the class changes. */
   outsideRows(): (readonly [Cidr, number])[] {
     const rows = Array.from(

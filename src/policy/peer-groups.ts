@@ -9,9 +9,8 @@
  *   a new rule set             rows (takeChanges), then the set, then the endpoints that point at it
  *   what is gone               endpoints, sets, then `retain`; addresses, then the row
  *   a row that changes otherwise (port names)   the row, then the epoch
- *   a start                    restore() with the names on disk and the rows in the maps, before anything else: sets of
- *                              the life before name the same groups, and keep meaning what they meant. Compile when
- *                              all identities and classes are known, then `sweep`
+ *   a start                    restore() with the groups of the life before, ahead of anything else: the sets that it
+ *                              left name the same groups, and rows written anew keep meaning what they meant
  */
 
 import {formatSelector, type Selector, selects} from '../model/selector.ts'
@@ -54,11 +53,15 @@ export interface PortMeaning {
   readonly port: number
 }
 
-interface Group {
+/** A group with its number: what has to outlive an agent, because the sets in the maps name it. */
+export interface NumberedGroup {
   readonly number: number
-  readonly key: string
   readonly peers: ExpandedPeers
   readonly meaning: PortMeaning | undefined
+}
+
+interface Group extends NumberedGroup {
+  readonly key: string
 }
 
 export class PeerGroups implements PeerRows {
@@ -66,8 +69,6 @@ export class PeerGroups implements PeerRows {
   private readonly byNumber = new Map<number, Group>()
   private readonly released: number[] = []
   private fresh = 1
-  /** of the life before, not asked for yet: name → number */
-  private readonly dormant = new Map<string, number>()
   private readonly selectors = new SelectorIndex<Group>()
   private readonly identities = new Map<number, PeerIdentity>()
   private readonly labelled = new LabelledIds()
@@ -91,48 +92,35 @@ export class PeerGroups implements PeerRows {
     const key = groupKey(peers, meaning)
     const known = this.groups.get(key)
     if (known !== undefined) return known.number
-    const former = this.dormant.get(key)
-    this.dormant.delete(key)
-    const isFresh = former === undefined && this.fresh < groupsMax
-    const group = {number: former ?? this.takeNumber(), key, peers, meaning}
+    const isFresh = this.fresh < groupsMax
+    const group = {number: this.takeNumber(), key, peers, meaning}
     this.groups.set(key, group)
     this.byNumber.set(group.number, group)
     for (const selector of selectorsOf(group)) this.selectors.add(selector, group)
     const members = this.membersOf(group)
     // a number that somebody had before may still be in the rows of others
-    for (const id of isFresh ? members : this.rows.identity.keys()) {
+    for (const id of isFresh ? members : this.identities.keys()) {
       this.mark('identity', id, group.number, members.has(id))
     }
-    for (const number of this.rows.class.keys()) {
-      const found = this.classes.get(number)
-      this.mark('class', number, group.number, found !== undefined && this.holdsClass(group, found))
-    }
+    for (const [number, found] of this.classes) this.mark('class', number, group.number, this.holdsClass(group, found))
     return group.number
   }
 
-  /**
-   * Takes over what a life before this one wrote. The groups keep their names' numbers and their members until somebody
-   * asks for them or `retain` lets go of them.
-   *
-   * @param names as `names` gave them
-   * @param rows what the maps hold
-   */
-  restore(names: Iterable<readonly [name: string, number: number]>, rows: Iterable<PeerRow>): void {
-    const taken = new Set<number>()
-    for (const [name, number] of names) {
-      if (!Number.isInteger(number) || number < 1 || number >= groupsMax || taken.has(number)) continue
-      taken.add(number)
-      this.dormant.set(name, number)
+  /** Groups of a life before this one, before there are any others. */
+  restore(groups: Iterable<NumberedGroup>): void {
+    for (const {number, peers, meaning} of groups) {
+      const group = {number, key: groupKey(peers, meaning), peers, meaning}
+      this.groups.set(group.key, group)
+      this.byNumber.set(number, group)
+      for (const selector of selectorsOf(group)) this.selectors.add(selector, group)
     }
-    for (const {kind, number, groups} of rows) if (groups !== undefined) this.rows[kind].set(number, groups.slice())
-    // bits may be anywhere in these rows: no number counts as one that nobody had
-    this.fresh = groupsMax
-    for (let number = 1; number < groupsMax; number++) if (!taken.has(number)) this.released.push(number)
+    const last = Math.max(0, ...this.byNumber.keys())
+    for (; this.fresh <= last; this.fresh++) if (!this.byNumber.has(this.fresh)) this.released.push(this.fresh)
   }
 
-  /** The names of all groups with their numbers, to be kept on disk. */
-  names(): (readonly [name: string, number: number])[] {
-    return [...this.dormant, ...Array.from(this.groups.values(), ({key, number}) => [key, number] as const)]
+  /** The groups that there are, by number. */
+  list(): NumberedGroup[] {
+    return [...this.byNumber.values()].sort((a, b) => a.number - b.number)
   }
 
   /** The numbers that a port name stands for among all that there are. */
@@ -148,7 +136,7 @@ export class PeerGroups implements PeerRows {
     if (before !== undefined) this.labelled.remove(id, before.labels)
     this.identities.set(id, identity)
     this.labelled.add(id, labels)
-    const row = this.dormantBits('identity', id)
+    const row = new Uint8Array(rowBytes)
     for (const group of this.selectors.matching(labels)) if (agrees(identity, group)) setBit(row, group.number)
     this.replace('identity', id, row)
     for (const [number, {variant}] of this.classes) if (variant?.identity === id) this.fillClass(number)
@@ -166,20 +154,6 @@ export class PeerGroups implements PeerRows {
 
   identity(id: number): PeerIdentity | undefined {
     return this.identities.get(id)
-  }
-
-  /** Removes the rows of the life before that belong to nobody now. To be called when all are known. */
-  sweep(): void {
-    for (const [kind, known] of [
-      ['identity', this.identities],
-      ['class', this.classes],
-    ] as const) {
-      for (const number of [...this.rows[kind].keys()]) {
-        if (known.has(number)) continue
-        this.rows[kind].delete(number)
-        this.changed[kind].add(number)
-      }
-    }
   }
 
   /**
@@ -224,6 +198,11 @@ export class PeerGroups implements PeerRows {
     }
   }
 
+  /** A port name means another number somewhere than at the last `takeChanges`. */
+  get portNamesChanged(): boolean {
+    return this.changedNames.size > 0
+  }
+
   /** What has changed since the last call. Rows are live: write or copy them before the next change. */
   takeChanges(): PeerChanges {
     const rows = (['identity', 'class'] as const).flatMap((kind) =>
@@ -238,11 +217,6 @@ export class PeerGroups implements PeerRows {
   /** Forgets the groups that no set names any more. Their bits stay in the rows until the number is given away again. */
   retain(used: Iterable<number>): void {
     const kept = new Set(used)
-    for (const [name, number] of this.dormant) {
-      if (kept.has(number)) continue
-      this.dormant.delete(name)
-      this.released.push(number)
-    }
     for (const group of [...this.groups.values()]) {
       if (kept.has(group.number)) continue
       this.groups.delete(group.key)
@@ -301,17 +275,9 @@ export class PeerGroups implements PeerRows {
 
   private fillClass(number: number): void {
     const found = this.classes.get(number)!
-    const row = this.dormantBits('class', number)
+    const row = new Uint8Array(rowBytes)
     for (const group of this.groups.values()) if (this.holdsClass(group, found)) setBit(row, group.number)
     this.replace('class', number, row)
-  }
-
-  /** A row with what is still true of the life before. */
-  private dormantBits(kind: PeerRowKind, number: number): Uint8Array {
-    const row = new Uint8Array(rowBytes)
-    const before = this.rows[kind].get(number)
-    for (const group of this.dormant.values()) if (isMember(before, group)) setBit(row, group)
-    return row
   }
 
   private replace(kind: PeerRowKind, number: number, row: Uint8Array): void {
@@ -321,8 +287,8 @@ export class PeerGroups implements PeerRows {
   }
 
   private mark(kind: PeerRowKind, number: number, group: number, member: boolean): void {
-    const row = this.rows[kind].get(number)
-    if (row === undefined || isMember(row, group) === member) return
+    const row = this.rows[kind].get(number)!
+    if (isMember(row, group) === member) return
     row[group >> 3]! ^= 1 << (group & 7)
     this.changed[kind].add(number)
   }

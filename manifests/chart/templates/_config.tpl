@@ -40,6 +40,10 @@ labels: {{ .labels | quote }}
 identity-change-grace-period: {{ .identityChangeGracePeriod | quote }}
 {{- end }}
 enable-policy: {{ .policyEnforcementMode | quote }}
+{{- if .policyCIDRMatchMode }}
+policy-cidr-match-mode: {{ join " " .policyCIDRMatchMode | quote }}
+{{- end }}
+enable-k8s-networkpolicy: {{ .k8sNetworkPolicy.enabled | quote }}
 # addresses and routes
 enable-ipv4: {{ .ipv4.enabled | quote }}
 enable-ipv6: {{ .ipv6.enabled | quote }}

@@ -110,6 +110,7 @@ function row(
     source,
     owner,
     identity,
+    cidrClass: 0,
     endpoint: more.endpoint,
     localHost: more.localHost ?? false,
     remoteNode: more.remoteNode ?? false,

@@ -42,7 +42,8 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     masqueradeIpv4: on(config['enable-ipv4'] && config['enable-ipv4-masquerade']),
     masqueradeIpv6: on(config['enable-ipv6'] && config['enable-ipv6-masquerade']),
     sourceCheck: on(config['enable-source-ip-verification']),
-    policy: on(config['enable-policy'] !== 'never'),
+    // the mode may change while programs run: with `never` every endpoint has the open set
+    policy: 1,
     monitorLevel: monitorLevels[config['monitor-aggregation']],
     monitorFlags: tcpFlags(config['monitor-aggregation-flags']),
     eventDrop: on(config['bpf-events-drop-enabled']),

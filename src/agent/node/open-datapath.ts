@@ -3,9 +3,12 @@ import {existsSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {Attachments, hasTcx} from '../../datapath/attach.ts'
 import {enableDefrag} from '../../datapath/defrag.ts'
+import {ruleSetNumber} from '../../datapath/gen/enums.ts'
 import {configCodec} from '../../datapath/gen/types.ts'
 import {openGeneration} from '../../datapath/generation.ts'
 import {AddressMap} from '../../datapath/maps/addresses.ts'
+import {openEndpoints} from '../../datapath/maps/open.ts'
+import {PolicyTables} from '../../datapath/maps/policy.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
 import {listGenerations, pinPaths} from '../../datapath/pins.ts'
 import {listPins} from '../../kernel/bpf/file-system.ts'
@@ -15,6 +18,7 @@ import {closeFd} from '../../kernel/libc.ts'
 import type {NetlinkSocket} from '../../kernel/netlink/socket.ts'
 import {hasCode} from '../../runtime/errors.ts'
 import type {AgentConfig} from '../config.ts'
+import type {EndpointSets} from '../reconcile/datapath-door.ts'
 import {LoadedDatapath, restoredAddresses} from '../reconcile/loaded-datapath.ts'
 import type {AddressRow} from '../state/rows.ts'
 import {type DatapathNode, datapathConfig, maglevSeed} from './datapath-config.ts'
@@ -23,6 +27,8 @@ export interface OpenedDatapath {
   readonly datapath: LoadedDatapath
   /** addresses that the maps of the generation before held */
   readonly restored: readonly AddressRow[]
+  /** rule sets of the endpoints that the maps of the generation before held, by slot */
+  readonly formerSets: ReadonlyMap<number, {readonly generation: number} & EndpointSets>
   /** When every hook has the new programs. */
   readonly retireOlder: () => void
 }
@@ -35,6 +41,8 @@ export function openDatapath(options: {
   const root = join(options.config['bpf-root'], 'cilium')
   const restored = addressesBefore(root)
   using services = servicesBefore(root)
+  using policy = policyBefore(root)
+  const formerSets = setsBefore(root, policy)
   const base = datapathConfig(options.config, options.node)
   const generation = openGeneration({
     root,
@@ -52,6 +60,10 @@ export function openDatapath(options: {
     using fresh = new ServiceTables((name) => generation.map(name))
     fresh.copyFrom(services)
   }
+  if (generation.fresh && policy !== undefined) {
+    using fresh = new PolicyTables((name) => generation.map(name))
+    fresh.copyFrom(policy)
+  }
   const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
   const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
   return {
@@ -62,6 +74,7 @@ export function openDatapath(options: {
       maglevSeed(options.config),
     ),
     restored,
+    formerSets,
     retireOlder: () => generation.retireOlder(),
   }
 }
@@ -122,6 +135,43 @@ function servicesBefore(root: string): ServiceTables | undefined {
     if (hasCode(thrown, 'BPF_MAP_LAYOUT')) return undefined
     throw thrown
   }
+}
+
+const policyMaps = ['cilium_policy', 'cilium_policy_p', 'cilium_policy_peers', 'cilium_policy_sets']
+
+/** The rule sets of the generation before; undefined when there is none, or one that keeps them in another form. */
+function policyBefore(root: string): PolicyTables | undefined {
+  const newest = listGenerations(root).at(-1)
+  if (newest === undefined) return undefined
+  const folder = join(pinPaths.generation(root, newest), 'maps')
+  if (!policyMaps.every((name) => existsSync(join(folder, name)))) {
+    return undefined
+  }
+  try {
+    return new PolicyTables((name) => openPin(join(folder, name))!)
+  } catch (thrown) {
+    if (hasCode(thrown, 'BPF_MAP_LAYOUT')) return undefined
+    throw thrown
+  }
+}
+
+/** Which sets the endpoints had; an endpoint whose set is not there any more has none. */
+function setsBefore(root: string, policy: PolicyTables | undefined): OpenedDatapath['formerSets'] {
+  const found = new Map<number, {generation: number} & EndpointSets>()
+  const newest = listGenerations(root).at(-1)
+  const fd = newest && openPin(join(pinPaths.generation(root, newest), 'maps', 'cilium_lxc'))
+  if (fd === undefined) return found
+  const endpoints = openEndpoints(() => fd)
+  try {
+    const there = (set: number) => set < ruleSetNumber.SET_FIRST || policy?.sets.get({set, part: 0}) !== undefined
+    for (const [slot, {generation, ifindex, ingressSet, egressSet}] of endpoints.entries()) {
+      if (slot === 0 || ifindex === 0 || !there(ingressSet) || !there(egressSet)) continue
+      found.set(slot, {generation, ingress: ingressSet, egress: egressSet})
+    }
+  } finally {
+    endpoints.close()
+  }
+  return found
 }
 
 /** In the image beside the bundle; in a checkout dist/bpf, beside dist/bundle and above the sources. */

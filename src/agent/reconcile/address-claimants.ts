@@ -4,6 +4,7 @@
  */
 import type {Cidr} from '../../model/cidr.ts'
 import type {Ip} from '../../model/ip.ts'
+import {PrefixTable} from '../../model/prefix-table.ts'
 import {AddressClaims} from '../identity/address-claims.ts'
 import {
   type AddressPlan,
@@ -14,6 +15,7 @@ import {
   nodeRows,
   remoteEndpointRows,
 } from '../identity/address-rows.ts'
+import type {AddressClasses} from '../policy/address-classes.ts'
 import type {AddressRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
@@ -25,16 +27,30 @@ export class AddressClaimants {
   private readonly stopping = new AbortController()
 
   private readonly isOurs: (nodeIp: Ip) => boolean
+  private readonly whenClassed: Promise<void>
+  /** undefined: policies are not known yet, what the maps say holds */
+  private classes: AddressClasses | undefined
+  private readonly restoredClasses = new Map<string, number>()
 
-  /** @param isOurs is this an address of this node? What it says of its own pods elsewhere is old news here. */
-  constructor(tables: Tables, plan: AddressPlan, isOurs: (nodeIp: Ip) => boolean) {
+  /**
+   * @param isOurs is this an address of this node? What it says of its own pods elsewhere is old news here.
+   * @param whenClassed policies are known: what was restored may go
+   */
+  constructor(
+    tables: Tables,
+    plan: AddressPlan,
+    isOurs: (nodeIp: Ip) => boolean,
+    whenClassed: Promise<void> = Promise.resolve(),
+  ) {
     this.tables = tables
     this.plan = plan
     this.isOurs = isOurs
+    this.whenClassed = whenClassed
   }
 
   /** @param restored what the maps or the disk held when the agent started */
   start(restored: readonly AddressRow[]): void {
+    for (const {cidr, cidrClass} of restored) if (cidrClass !== 0) this.restoredClasses.set(String(cidr), cidrClass)
     this.set('restored', restored)
     this.set('cluster', clusterRows(this.plan))
     const {nodes, endpoints, remoteEndpoints} = this.tables
@@ -65,7 +81,7 @@ export class AddressClaimants {
       ),
     )
     const all = [nodes, endpoints, remoteEndpoints].map((table) => table.whenSynced({signal: this.stopping.signal}))
-    void Promise.all(all).then(
+    void Promise.all([...all, this.whenClassed]).then(
       // a turn later: what the tables delivered last has been claimed by then
       () => setImmediate(() => this.forgetRestored()),
       () => {}, // stopped before
@@ -93,10 +109,67 @@ export class AddressClaimants {
     this.tables.addresses.markSynced('cluster')
   }
 
-  private set(owner: string, rows: readonly AddressRow[]): void {
-    for (const [key, row] of this.claims.set(owner, rows)) {
-      if (row === undefined) this.tables.addresses.delete(key)
-      else this.tables.addresses.upsert(row)
+  /** Gives every address its class, and each prefix that policies ask about a row of its own. */
+  setClasses(classes: AddressClasses): void {
+    this.classes = classes
+    this.claimPrefixes()
+    for (const row of [...this.tables.addresses.values()]) {
+      const cidrClass = classes.classOf(row)
+      if (cidrClass !== row.cidrClass) this.tables.addresses.upsert({...row, cidrClass})
     }
   }
+
+  /** A row for a prefix says in all but its class what the prefix around it says. */
+  private claimPrefixes(): void {
+    if (this.classes === undefined) return
+    const covers = this.covers()
+    this.set(
+      'policy',
+      this.classes.prefixes.flatMap((cidr): AddressRow[] => {
+        const cover = lastOf(covers.covering(cidr))
+        return cover === undefined ? [] : [{...cover, cidr, source: 'policy', owner: 'policy'}]
+      }),
+    )
+  }
+
+  /** What those say about prefixes who have them. */
+  private covers(): PrefixTable<AddressRow> {
+    return prefixesOf([...this.tables.addresses.values()].filter((row) => !isLoose(row)))
+  }
+
+  private set(owner: string, rows: readonly AddressRow[]): void {
+    let ranges = false
+    for (const [key, row] of this.claims.set(owner, rows)) {
+      if (row === undefined) this.tables.addresses.delete(key)
+      else this.tables.addresses.upsert({...row, cidrClass: this.classOf(key, row)})
+      ranges ||= row === undefined ? !/\/(32|128)$/.test(key) : !isHost(row.cidr)
+    }
+    if (ranges && owner !== 'policy') this.claimPrefixes()
+  }
+
+  private classOf(key: string, row: AddressRow): number {
+    if (this.classes !== undefined) return this.classes.classOf(row)
+    return this.tables.addresses.get(key)?.cidrClass ?? this.restoredClasses.get(key) ?? 0
+  }
+}
+
+function prefixesOf(rows: Iterable<AddressRow>): PrefixTable<AddressRow> {
+  const table = new PrefixTable<AddressRow>()
+  for (const row of rows) if (!isHost(row.cidr)) table.set(row.cidr, row)
+  return table
+}
+
+/** A row that is there for its class, or until somebody knows better. */
+function isLoose({source}: AddressRow): boolean {
+  return source === 'policy' || source === 'restored'
+}
+
+function isHost(cidr: Cidr): boolean {
+  return cidr.length === cidr.network.bits
+}
+
+function lastOf(entries: Iterable<{readonly value: AddressRow}>): AddressRow | undefined {
+  let last: AddressRow | undefined
+  for (const {value} of entries) last = value
+  return last
 }

@@ -14,7 +14,7 @@ export interface CiliumEndpointsOptions {
   readonly nodeIp: () => Ip | undefined
   /** CiliumEndpoints of all nodes as the API server has them */
   readonly known: () => Iterable<RemoteEndpointRow>
-  readonly enforcing: () => boolean
+  readonly enforcing: (row: EndpointRow) => {readonly ingress: boolean; readonly egress: boolean}
 }
 
 /**
@@ -62,8 +62,8 @@ function objectOf(row: EndpointRow, options: CiliumEndpointsOptions): CiliumEndp
   const pod = options.podOf(row)
   const uid = row.podUid || pod?.uid
   const nodeIp = options.nodeIp()
-  const enforcing = options.enforcing()
-  const policy = {enforcing, state: enforcing ? 'enforcing' : 'disabled'}
+  const {ingress, egress} = options.enforcing(row)
+  const policy = (enforcing: boolean) => ({enforcing, state: enforcing ? 'enforcing' : 'disabled'})
   return {
     metadata: {
       namespace: row.namespace,
@@ -86,7 +86,7 @@ function objectOf(row: EndpointRow, options: CiliumEndpointsOptions): CiliumEndp
         ],
         ...(nodeIp === undefined ? {} : {node: String(nodeIp)}),
       },
-      policy: {ingress: policy, egress: policy},
+      policy: {ingress: policy(ingress), egress: policy(egress)},
       'external-identifiers': {
         'container-id': row.containerId,
         'cni-attachment-id': `${row.containerId}:${row.ifname}`,

@@ -6,15 +6,18 @@ import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from
 import type {Generation} from '../../datapath/generation.ts'
 import type {AddressMap} from '../../datapath/maps/addresses.ts'
 import {openAddresses, openDevices, openEndpoints, openEpoch} from '../../datapath/maps/open.ts'
+import {PolicyTables, SetNumbers} from '../../datapath/maps/policy.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
+import type {SetMaps} from '../policy/door.ts'
 import type {ServiceMaps} from '../service/door.ts'
 import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
 import type {AddressMaps, DeviceMap, EndpointMap, EndpointSets, Programs} from './datapath-door.ts'
 import {loadedServiceMaps} from './loaded-service-maps.ts'
+import {loadedSetMaps} from './loaded-set-maps.ts'
 
 const noAddress = new Uint8Array(16)
 
@@ -26,6 +29,7 @@ export class LoadedDatapath {
   readonly devices: DeviceMap
   readonly programs: Programs
   readonly services: ServiceMaps
+  readonly sets: SetMaps
   private readonly closes: (() => void)[]
 
   constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments, tableSeed: Uint8Array) {
@@ -37,12 +41,15 @@ export class LoadedDatapath {
     const devices = openDevices(open)
     const epoch = openEpoch(open)
     const services = new ServiceTables(open)
-    this.closes = [endpoints, addresses, devices, epoch, services].map((map) => () => map.close())
+    const policy = new PolicyTables(open)
+    const numbers = new SetNumbers(open)
+    this.closes = [endpoints, addresses, devices, epoch, services, policy, numbers].map((map) => () => map.close())
     this.endpoints = endpointMap(endpoints)
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
     this.programs = hooks(generation, attachments, podAttachments)
     this.services = loadedServiceMaps(services, tableSeed, this.addresses.moveEpoch)
+    this.sets = loadedSetMaps(policy, numbers, this.addresses.moveEpoch)
   }
 
   close(): void {
@@ -103,7 +110,7 @@ function addressMaps(map: AddressMap, epoch: BpfMap<number, number>): AddressMap
 function addressValue(row: AddressRow): Address {
   return {
     identity: row.identity,
-    cidrClass: 0,
+    cidrClass: row.cidrClass,
     endpoint: row.endpoint === undefined ? 0 : (row.endpoint.slot | (row.endpoint.generation << 16)) >>> 0,
     flags:
       (row.localHost ? addressFlags.ADDRESS_LOCAL_HOST : 0) |
@@ -135,6 +142,7 @@ export function restoredAddresses(map: AddressMap): AddressRow[] {
       source: 'restored',
       owner: 'restored',
       identity: identity(value.identity),
+      cidrClass: value.cidrClass,
       endpoint: undefined,
       localHost: (value.flags & addressFlags.ADDRESS_LOCAL_HOST) !== 0,
       remoteNode: (value.flags & addressFlags.ADDRESS_REMOTE_NODE) !== 0,

@@ -2,6 +2,7 @@
 import {identity} from '../../model/identity.ts'
 import type {RemoteEndpointRow} from '../state/rows.ts'
 import {ips, list, type Metadata} from './object.ts'
+import {isPort} from './service.ts'
 
 export interface CiliumEndpointObject {
   readonly metadata?: Metadata
@@ -11,6 +12,9 @@ export interface CiliumEndpointObject {
       readonly addressing?: readonly {readonly ipv4?: string; readonly ipv6?: string}[] | null
       readonly node?: string
     }
+    readonly 'named-ports'?:
+      | readonly {readonly name?: string; readonly port?: number; readonly protocol?: string}[]
+      | null
   }
 }
 
@@ -28,5 +32,8 @@ export function remoteEndpointRow({metadata, status}: CiliumEndpointObject): Rem
     identity: identity(number),
     ips: own,
     nodeIp: ips([status?.networking?.node])[0],
+    namedPorts: list(status?.['named-ports']).flatMap(({name, port, protocol}) =>
+      typeof name === 'string' && isPort(port) ? [{name, port, protocol: protocol ?? 'TCP'}] : [],
+    ),
   }
 }

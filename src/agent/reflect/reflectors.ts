@@ -2,12 +2,15 @@
 import type {KubeClient} from '../../k8s/client.ts'
 import {Reflector, type ReflectorEvent, type ReflectorHealth} from '../../k8s/reflector.ts'
 import {type EndpointSlice, type KubeObject, type Resource, resources, type Service} from '../../k8s/resources.ts'
+import type {PolicyOptions} from '../../policy/options.ts'
+import type {PolicyKind} from '../../policy/rule.ts'
 import {type Clock, sleep} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {Counter} from '../../runtime/metrics.ts'
 import type {Table} from '../../runtime/table.ts'
 import type {Tables} from '../state/tables.ts'
+import {type CidrGroupObject, cidrGroupRow} from './cidr-group.ts'
 import {type CiliumEndpointObject, remoteEndpointRow} from './cilium-endpoint.ts'
 import {type CiliumIdentityObject, identityRow} from './cilium-identity.ts'
 import {type CiliumNodeObject, nodeRow} from './cilium-node.ts'
@@ -15,6 +18,8 @@ import {endpointSliceRow} from './endpoint-slice.ts'
 import {namespaceRow} from './namespace.ts'
 import {localNodeRow, type NodeObject} from './node.ts'
 import {type PodObject, podRow} from './pod.ts'
+import {policyRow} from './policy.ts'
+import {policyServiceRow} from './policy-service.ts'
 import {serviceRow} from './service.ts'
 
 export interface ReflectorsOptions {
@@ -26,6 +31,25 @@ export interface ReflectorsOptions {
   readonly clock: Clock
   readonly log: Log
   readonly events?: Counter
+  readonly policyOptions: PolicyOptions
+  /** NetworkPolicies of Kubernetes count (`enable-k8s-networkpolicy`) */
+  readonly networkPolicies: boolean
+}
+
+interface Selection {
+  readonly fieldSelector?: string
+  /** key of the row for an object's key */
+  readonly keyOf?: (key: string) => string
+}
+
+interface Target {
+  readonly table: {
+    upsert(row: never): unknown
+    delete(key: string): unknown
+    markSynced(source: string): void
+  }
+  readonly source: string
+  readonly translate: (object: KubeObject) => unknown
 }
 
 /** How often we look whether the operator has registered our kinds. */
@@ -37,6 +61,7 @@ export class Reflectors {
   private readonly own: readonly Reflector<KubeObject, unknown>[]
   private readonly stopping = new AbortController()
   private waiting: Promise<void> | undefined
+  private readonly names = new Map<Reflector<KubeObject, unknown>, string>()
 
   constructor(options: ReflectorsOptions) {
     this.options = options
@@ -49,13 +74,21 @@ export class Reflectors {
       this.into(resources.pods, tables.pods, 'pods', (object) => podRow(object as PodObject), {
         fieldSelector: `spec.nodeName=${nodeName}`,
       }),
-      this.into(resources.services, tables.services, 'services', (object) =>
-        serviceRow(object as Service, options.serviceProxyName),
-      ),
+      // one watch for both: what is served, and what policies mean by a service
+      this.follow(resources.services, [
+        {
+          table: tables.services,
+          source: 'services',
+          translate: (object) => serviceRow(object as Service, options.serviceProxyName),
+        },
+        {table: tables.policyServices, source: 'services', translate: (object) => policyServiceRow(object as Service)},
+      ]),
       this.into(resources.endpointSlices, tables.endpointSlices, 'endpointslices', (object) =>
         endpointSliceRow(object as EndpointSlice),
       ),
+      ...(options.networkPolicies ? [this.policies(resources.networkPolicies, 'NetworkPolicy')] : []),
     ]
+    if (!options.networkPolicies) tables.policies.markSynced('networkpolicies')
     this.own = [
       this.into(resources.ciliumNodes, tables.nodes, 'ciliumnodes', (o) => nodeRow(o as CiliumNodeObject, nodeName)),
       this.into(resources.ciliumIdentities, tables.identities, 'ciliumidentities', (o) =>
@@ -63,6 +96,11 @@ export class Reflectors {
       ),
       this.into(resources.ciliumEndpoints, tables.remoteEndpoints, 'ciliumendpoints', (o) =>
         remoteEndpointRow(o as CiliumEndpointObject),
+      ),
+      this.policies(resources.ciliumNetworkPolicies, 'CiliumNetworkPolicy'),
+      this.policies(resources.ciliumClusterwideNetworkPolicies, 'CiliumClusterwideNetworkPolicy'),
+      this.into(resources.ciliumCidrGroups, tables.cidrGroups, 'ciliumcidrgroups', (o) =>
+        cidrGroupRow(o as CidrGroupObject),
       ),
     ]
   }
@@ -86,17 +124,14 @@ export class Reflectors {
 
   /** By plural name. */
   health(): ReadonlyMap<string, ReflectorHealth> {
-    const names = [
-      'nodes',
-      'namespaces',
-      'pods',
-      'services',
-      'endpointslices',
-      'ciliumnodes',
-      'ciliumidentities',
-      'ciliumendpoints',
-    ]
-    return new Map([...this.core, ...this.own].map((reflector, i) => [names[i]!, reflector.health]))
+    return new Map([...this.core, ...this.own].map((reflector) => [this.names.get(reflector)!, reflector.health]))
+  }
+
+  private policies(resource: Resource, kind: PolicyKind): Reflector<KubeObject, unknown> {
+    const {tables, policyOptions} = this.options
+    return this.into(resource, tables.policies, resource.plural, (object) => policyRow(kind, object, policyOptions), {
+      keyOf: (key) => `${kind} ${key}`,
+    })
   }
 
   private into<Row>(
@@ -104,37 +139,56 @@ export class Reflectors {
     table: Table<Row, string>,
     source: string,
     translate: (object: KubeObject) => Row | undefined,
-    more: {readonly fieldSelector?: string} = {},
+    more: Selection = {},
+  ): Reflector<KubeObject, unknown> {
+    return this.follow(resource, [{table, source, translate}], more)
+  }
+
+  /** Each object becomes a row of every target, or none where the target has no use for it. */
+  private follow(
+    resource: Resource,
+    targets: readonly Target[],
+    {keyOf = (key) => key, ...more}: Selection = {},
   ): Reflector<KubeObject, unknown> {
     const {client, clock, log, events} = this.options
     const upserts = events?.labels(resource.kind, 'update', 'success')
     const deletes = events?.labels(resource.kind, 'delete', 'success')
-    return new Reflector<KubeObject, unknown>({
+    const reflector = new Reflector<KubeObject, unknown>({
       client,
       resource,
       clock,
       log,
-      trim: translate,
+      trim: (object) => {
+        const rows = targets.map(({translate}) => translate(object))
+        return rows.every((row) => row === undefined) ? undefined : rows
+      },
       onEvents: (group: readonly ReflectorEvent<unknown>[]) => {
         for (const event of group) {
-          if (event.type === 'upsert') {
-            upserts?.inc()
-            table.upsert(event.object as Row)
-          } else {
-            deletes?.inc()
-            table.delete(event.key)
+          const rows = event.type === 'upsert' ? (event.object as readonly unknown[]) : []
+          ;(event.type === 'upsert' ? upserts : deletes)?.inc()
+          for (const [index, {table}] of targets.entries()) {
+            const row = rows[index]
+            if (row === undefined) table.delete(keyOf(event.key))
+            else table.upsert(row as never)
           }
         }
       },
-      onSynced: () => table.markSynced(source),
+      onSynced: () => {
+        for (const {table, source} of targets) table.markSynced(source)
+      },
       ...more,
     })
+    this.names.set(reflector, resource.plural)
+    return reflector
   }
 
   private async whenRegistered(): Promise<void> {
     const {client, clock} = this.options
     const log = this.options.log.for('k8s')
-    const wanted = [resources.ciliumNodes, resources.ciliumIdentities, resources.ciliumEndpoints].map((r) => r.plural)
+    const wanted = [
+      ...[resources.ciliumNodes, resources.ciliumIdentities, resources.ciliumEndpoints],
+      ...[resources.ciliumNetworkPolicies, resources.ciliumClusterwideNetworkPolicies, resources.ciliumCidrGroups],
+    ].map((r) => r.plural)
     const {signal} = this.stopping
     for (let told = ''; ; ) {
       let missing: string

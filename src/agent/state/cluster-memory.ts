@@ -143,6 +143,7 @@ function restoreAddress([cidr, number, remoteNode, native, tunnel]: StoredAddres
     source: 'restored',
     owner: 'restored',
     identity: identity(number),
+    cidrClass: 0,
     endpoint: undefined,
     localHost: false,
     remoteNode: remoteNode === 1,

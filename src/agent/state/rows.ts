@@ -5,6 +5,7 @@ import type {Identity} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
 import type {LabelSet} from '../../model/labels.ts'
 import type {Mac} from '../../model/mac.ts'
+import type {NamedPort} from '../policy/rows.ts'
 import type {ServiceProtocol} from '../service/rows.ts'
 
 /** A pod of this node, as the API server describes it. */
@@ -21,7 +22,7 @@ export interface PodRow {
   readonly phase: string
   /** its deletion has been asked for */
   readonly terminating: boolean
-  readonly namedPorts: readonly {readonly name: string; readonly port: number; readonly protocol: string}[]
+  readonly namedPorts: readonly NamedPort[]
   /** ports of the node that lead to it */
   readonly hostPorts: readonly {
     readonly port: number
@@ -69,6 +70,7 @@ export interface RemoteEndpointRow {
   readonly ips: readonly Ip[]
   /** address of the node it lives on */
   readonly nodeIp: Ip | undefined
+  readonly namedPorts: readonly NamedPort[]
 }
 
 /** The Node object of this node: what only the API server knows about us. */
@@ -104,6 +106,7 @@ export const addressSources = [
   'node',
   'remote-endpoint',
   'cluster',
+  'policy',
   'restored',
 ] as const
 export type AddressSource = (typeof addressSources)[number]
@@ -115,6 +118,8 @@ export interface AddressRow {
   /** whose it is: `node/worker1`, `pod/default/web`, `cluster/world` */
   readonly owner: string
   readonly identity: Identity
+  /** number of the set of policies' prefixes that it lies in; 0: none */
+  readonly cidrClass: number
   /** the local endpoint that has it */
   readonly endpoint: {readonly slot: number; readonly generation: number} | undefined
   readonly localHost: boolean

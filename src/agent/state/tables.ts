@@ -1,5 +1,12 @@
 /** All state of the agent between reflectors, engines and reconcilers. Every table can be printed (`dump`). */
 import {Table} from '../../runtime/table.ts'
+import {
+  type CidrGroupRow,
+  type PolicyRow,
+  type PolicyRuleRow,
+  type PolicyServiceRow,
+  policyKey,
+} from '../policy/rows.ts'
 import type {EndpointSliceRow, FrontendRow, ServiceRow} from '../service/rows.ts'
 import type {
   AddressRow,
@@ -32,6 +39,10 @@ export interface Tables {
   readonly services: Table<ServiceRow>
   readonly endpointSlices: Table<EndpointSliceRow, 'service'>
   readonly frontends: Table<FrontendRow, 'service'>
+  readonly policies: Table<PolicyRow>
+  readonly cidrGroups: Table<CidrGroupRow>
+  readonly policyServices: Table<PolicyServiceRow>
+  readonly policyRules: Table<PolicyRuleRow>
 }
 
 /** Empty tables. Those that Kubernetes feeds wait for their source, named by kind. */
@@ -125,6 +136,29 @@ export function createTables(): Tables {
       equal: sameJson,
       sources: ['services'],
     }),
+    policies: new Table<PolicyRow>({
+      name: 'policies',
+      key: policyKey,
+      equal: (a, b) => a.uid === b.uid && a.resourceVersion === b.resourceVersion && a.content === b.content,
+      sources: ['networkpolicies', 'ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'],
+    }),
+    cidrGroups: new Table<CidrGroupRow>({
+      name: 'cidr-groups',
+      key: (group) => group.name,
+      equal: sameJson,
+      sources: ['ciliumcidrgroups'],
+    }),
+    policyServices: new Table<PolicyServiceRow>({
+      name: 'policy-services',
+      key: (service) => `${service.namespace}/${service.name}`,
+      equal: sameJson,
+      sources: ['services'],
+    }),
+    policyRules: new Table<PolicyRuleRow>({
+      name: 'policy-rules',
+      key: (rule) => String(rule.cookie),
+      equal: sameJson,
+    }),
   }
 }
 
@@ -141,6 +175,7 @@ function sameJson(a: unknown, b: unknown): boolean {
 function sameAddress(a: AddressRow, b: AddressRow): boolean {
   return (
     a.identity === b.identity &&
+    a.cidrClass === b.cidrClass &&
     a.source === b.source &&
     a.owner === b.owner &&
     a.endpoint?.slot === b.endpoint?.slot &&

@@ -248,6 +248,15 @@ export const ciliumPolicy: MapShape<PolicyKey, PolicyEntry> = {
   flags: 129,
 }
 
+export const ciliumPolicyNo: MapShape<number, number> = {
+  name: 'cilium_policy_no',
+  type: 2, // array
+  maxEntries: 1,
+  key: u32,
+  value: u32,
+  flags: 0,
+}
+
 export const ciliumPolicyP: MapShape<PolicyBlockKey, PolicyEntry> = {
   name: 'cilium_policy_p',
   type: 11, // lpm_trie
@@ -339,6 +348,7 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_lxc: ciliumLxc,
   cilium_metrics: ciliumMetrics,
   cilium_policy: ciliumPolicy,
+  cilium_policy_no: ciliumPolicyNo,
   cilium_policy_p: ciliumPolicyP,
   cilium_policy_peers: ciliumPolicyPeers,
   cilium_policy_sets: ciliumPolicySets,

@@ -1,7 +1,7 @@
 /** The maps of rule sets: opened through a generation or by their pins. */
 import {BpfMap} from '../../kernel/bpf/map.ts'
-import {peerKind, policyFlags} from '../gen/enums.ts'
-import {ciliumPolicy, ciliumPolicyP, ciliumPolicyPeers, ciliumPolicySets} from '../gen/maps.ts'
+import {peerKind, policyFlags, ruleSetNumber} from '../gen/enums.ts'
+import {ciliumPolicy, ciliumPolicyNo, ciliumPolicyP, ciliumPolicyPeers, ciliumPolicySets} from '../gen/maps.ts'
 import {
   type PolicyBlockKey,
   type PolicyEntry,
@@ -98,6 +98,57 @@ export class PolicyTables {
     }
   }
 
+  /** The sets that are complete, by number. What a write that was cut short has left is not among them. */
+  readSets(): Map<number, CompiledSet> {
+    const rows = new Map<number, Map<number, RuleSet>>()
+    for (const [{set, part}, row] of this.sets.entries()) {
+      if (!rows.has(set)) rows.set(set, new Map())
+      rows.get(set)!.set(part, row)
+    }
+    const found = new Map<number, CompiledSet & {readonly parts: (CompiledPart & Lists)[]}>()
+    for (const [set, parts] of rows) {
+      const first = parts.get(0)
+      if (first === undefined) continue
+      const fallback = {verdict: verdictOf(first.flags), cookie: first.cookie}
+      found.set(set, {fallback, parts: Array.from({length: parts.size}, (_, part) => emptyPart(parts.get(part)!))})
+    }
+    for (const [{set, part, proto, port}, {rules}] of this.entries.entries()) {
+      found.get(set)?.parts[part]?.entries.push({protocol: proto, port, rules})
+    }
+    for (const [{bits, key}, {rules}] of this.blocks.entries()) {
+      const {proto: protocol, port} = key
+      found.get(key.set)?.parts[key.part]?.ranges.push({protocol, port, bits: bits - blockPrefixBits, rules})
+    }
+    return found
+  }
+
+  /** Takes out what sets have left that lack their first part. @returns how many rows */
+  sweep(): number {
+    const parts = Array.from(this.sets.entries(), ([key]) => key)
+    const complete = new Set(parts.filter(({part}) => part === 0).map(({set}) => set))
+    const gone = <K extends {readonly set: number}>(keys: readonly K[]) => keys.filter(({set}) => !complete.has(set))
+    const entries = gone(Array.from(this.entries.entries(), ([key]) => key))
+    const blocks = Array.from(this.blocks.entries(), ([key]) => key).filter(({key}) => !complete.has(key.set))
+    for (const key of gone(parts)) this.sets.delete(key)
+    for (const key of blocks) this.blocks.delete(key)
+    return this.entries.deleteAll(entries) + blocks.length
+  }
+
+  /** The groups of every peer that has a row. */
+  *readPeers(): Generator<CompiledPeer & {readonly groups: Uint8Array}> {
+    for (const [{kind, number}, {groups}] of this.peers.entries()) {
+      yield {kind: kind === peerKind.PEER_IDENTITY ? 'identity' : 'class', number, groups}
+    }
+  }
+
+  /** Fills these tables with what other ones hold: a new generation begins where the one before is. */
+  copyFrom(other: PolicyTables): void {
+    this.peers.putAll(other.peers.entries())
+    this.entries.putAll(other.entries.entries())
+    for (const [key, entry] of other.blocks.entries()) this.blocks.put(key, entry)
+    this.sets.putAll(other.sets.entries())
+  }
+
   /** Writes and removes rows of peers, each at once. A row is written before any address says its number. */
   writePeers(rows: Iterable<CompiledPeer>): void {
     const puts: (readonly [PolicyPeerKey, PolicyPeer])[] = []
@@ -145,4 +196,41 @@ function keyOf(set: number, part: number, {protocol, port}: CompiledPort): Polic
 
 function blockKeyOf(set: number, part: number, range: CompiledPort & {readonly bits: number}): PolicyBlockKey {
   return {bits: blockPrefixBits + range.bits, key: keyOf(set, part, range)}
+}
+
+interface Lists {
+  readonly entries: CompiledPort[]
+  readonly ranges: (CompiledPort & {readonly bits: number})[]
+}
+
+function emptyPart({shapes, anybody, flags, count, rule}: RuleSet): CompiledPart & Lists {
+  const rules = rule.slice(0, count).map((one): CompiledRule => {
+    const explicit = (one.flags & policyFlags.POLICY_EXPLICIT) !== 0
+    return {group: one.group, verdict: verdictOf(one.flags), explicit, cookie: one.cookie}
+  })
+  return {shapes, anybody, asksPeer: (flags & policyFlags.POLICY_ASKS_PEER) !== 0, rules, entries: [], ranges: []}
+}
+
+function verdictOf(flags: number): 'allow' | 'deny' {
+  return (flags & policyFlags.POLICY_ALLOW) !== 0 ? 'allow' : 'deny'
+}
+
+/** Numbers of sets, for all generations: none is given out twice as long as the flows live that may remember it. */
+export class SetNumbers {
+  private readonly map: BpfMap<number, number>
+
+  constructor(open: MapOpener) {
+    this.map = new BpfMap(open('cilium_policy_no'), ciliumPolicyNo)
+  }
+
+  /** The next one. It counts as used before anybody sees it. */
+  take(): number {
+    const number = Math.max(this.map.get(0) ?? 0, ruleSetNumber.SET_FIRST)
+    this.map.put(0, number + 1)
+    return number
+  }
+
+  close(): void {
+    this.map.close()
+  }
 }

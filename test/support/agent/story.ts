@@ -248,6 +248,7 @@ function restoredRow(cidr: string, number: number): AddressRow {
     source: 'restored',
     owner: 'restored',
     identity: identity(number),
+    cidrClass: 0,
     endpoint: undefined,
     localHost: false,
     remoteNode: false,

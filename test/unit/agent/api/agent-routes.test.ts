@@ -226,6 +226,7 @@ describe('addresses', () => {
       source: 'remote-endpoint',
       owner: 'pod/default/far',
       identity: identity(4711),
+      cidrClass: 0,
       endpoint: undefined,
       localHost: false,
       remoteNode: false,

@@ -11,6 +11,7 @@ function claim(owner: string, source: AddressSource, address: string, number = 1
     source,
     owner,
     identity: identity(number),
+    cidrClass: 0,
     endpoint: undefined,
     localHost: false,
     remoteNode: false,

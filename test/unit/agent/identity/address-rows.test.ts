@@ -97,6 +97,7 @@ test('a pod elsewhere is reached through its node', () => {
     identity: identity(4711),
     ips: [Ip.of('10.0.2.9'), Ip.of('fd00:2::9')],
     nodeIp: Ip.of('192.0.2.2'),
+    namedPorts: [],
   }
 
   expect(lines(remoteEndpointRows(pod, tunnel))).toEqual([

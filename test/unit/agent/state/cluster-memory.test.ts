@@ -40,6 +40,7 @@ const address = (cidr: string, source: AddressRow['source']): AddressRow => ({
   source,
   owner: `owner of ${cidr}`,
   identity: identity(4711),
+  cidrClass: 0,
   endpoint: undefined,
   localHost: false,
   remoteNode: true,

@@ -1,0 +1,354 @@
+/**
+ * Makes policies true on this node: what Kubernetes says of policies, identities and addresses in, rule sets in the
+ * maps and endpoints that point at them out.
+ *
+ *     policies, groups, services, identities, pods ──► engine ──► rule sets ──► maps ──► endpoint rows
+ *                                             prefixes ──► classes ──► address rows ──┘
+ *
+ * Why the order is safe: 1 a set is complete before an endpoint's row names it, and the row changes in one write, so no
+ * packet meets half a policy; 2 the groups of a peer or class are written before a set asks for them or an address says
+ * its number, and taken away after both; 3 nothing is changed before every source has told all it has: until then the
+ * sets of the life before hold, and the numbers of groups that they name are known from a file.
+ */
+
+import {identity as identityOf, reservedIdentities, reservedLabels} from '../../model/identity.ts'
+import type {CidrSelector} from '../../policy/cidr-selector.ts'
+import type {PolicyOptions} from '../../policy/options.ts'
+import type {PeerRow} from '../../policy/peer-groups.ts'
+import type {EnforcementMode} from '../../policy/resolve.ts'
+import {objectLabels} from '../../policy/universe.ts'
+import {type Clock, every, type Timer} from '../../runtime/clock.ts'
+import {CiliumError} from '../../runtime/errors.ts'
+import type {Log} from '../../runtime/log.ts'
+import type {TableChange} from '../../runtime/table.ts'
+import type {EndpointMap} from '../reconcile/datapath-door.ts'
+import type {AddressRow} from '../state/rows.ts'
+import type {Tables} from '../state/tables.ts'
+import {AddressClasses} from './address-classes.ts'
+import {HashedNumbers} from './class-numbers.ts'
+import type {SetMaps} from './door.ts'
+import {PolicyEngine} from './engine.ts'
+import type {GroupMemory} from './group-memory.ts'
+import {NamedRules} from './named-rules.ts'
+import {PortNames} from './port-names.ts'
+import {SetStore} from './set-store.ts'
+import {type FormerSets, Standings} from './standings.ts'
+
+export interface EnforcerOptions {
+  readonly tables: Tables
+  readonly maps: SetMaps
+  readonly endpointMap: Pick<EndpointMap, 'put'>
+  readonly former: FormerSets
+  readonly addresses: {
+    setClasses(classes: AddressClasses): void
+  }
+  /** Resolves when the address maps follow the address table. */
+  readonly addressesSettled: () => Promise<void>
+  readonly memory: GroupMemory
+  readonly policyOptions: PolicyOptions
+  /** prefixes of Cilium's policies mean nodes, too */
+  readonly nodesMatch: boolean
+  readonly mode: () => EnforcementMode
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const tidyMs = 10_000
+const retryMs = 1_000
+
+export class PolicyEnforcer {
+  readonly engine: PolicyEngine
+  readonly store: SetStore
+  readonly standings: Standings
+  private readonly options: EnforcerOptions
+  private readonly log: Log
+  private readonly ports = new PortNames()
+  private readonly numbers = new HashedNumbers()
+  private classes: AddressClasses
+  private classCount = 0
+  private mode: EnforcementMode
+  private readonly ends: (() => void)[] = []
+  private tidying: Timer | undefined
+  private retry: Timer | undefined
+  private readonly stopping = new AbortController()
+  private isReady = false
+  private classed = false
+  private classesStale = false
+  private referencesStale = true
+  /** the peers in the maps are those we know */
+  private rowsKnown = false
+  private staleRows: readonly PeerRow[] = []
+  private keptGroups = ''
+  private scheduled = false
+  private running: Promise<void> = Promise.resolve()
+  private policyRevision = 1
+  private resolveClassed!: () => void
+  /** Addresses have the classes of the policies that there are. */
+  readonly whenClassed = new Promise<void>((resolve) => {
+    this.resolveClassed = resolve
+  })
+
+  constructor(options: EnforcerOptions) {
+    const {tables, clock, endpointMap, former, mode} = options
+    this.options = options
+    this.log = options.log.for('policy')
+    this.engine = new PolicyEngine(options.policyOptions, new NamedRules(tables))
+    this.store = new SetStore(options.maps, () => clock.monotonic())
+    this.standings = new Standings({tables, endpointMap, store: this.store, engine: this.engine, former, mode})
+    this.classes = this.classesOf([])
+    this.mode = mode()
+  }
+
+  /** Counts every change of a policy. */
+  get revision(): number {
+    return this.policyRevision
+  }
+
+  /** Follows the tables, from what the life before has left. */
+  start(): void {
+    const {tables, clock, memory} = this.options
+    this.engine.groups.restore(memory.read())
+    this.classes = this.classesOf(this.engine.groups.cidrSelectors())
+    this.store.restore()
+    this.standings.holdFormer()
+    for (const id of Object.values(reservedIdentities)) this.setIdentity(id)
+    this.follow(tables.policies, ({key, row, old}) => {
+      this.policyRevision++
+      if (row !== undefined && row.content === old?.content && row.uid === old.uid) return
+      this.engine.setPolicy(key, row?.checked.ok ? row.checked.policy : undefined)
+    })
+    this.follow(tables.identities, ({key}) => this.setIdentity(Number(key)))
+    this.follow(tables.remoteEndpoints, ({key}) => this.setPorts(key))
+    this.follow(tables.pods, ({key}) => this.setPorts(key))
+    this.follow(tables.endpoints, ({key, row, old}) => {
+      this.standings.setEndpoint(key, row)
+      for (const one of [row, old]) if (one !== undefined) this.setPorts(`${one.namespace}/${one.pod}`)
+    })
+    const references = () => {
+      this.referencesStale = true
+    }
+    this.follow(tables.cidrGroups, references)
+    this.follow(tables.policyServices, references)
+    this.follow(tables.endpointSlices, references)
+    this.follow(tables.addresses, () => {})
+    const sources = [
+      ...[tables.policies, tables.cidrGroups, tables.policyServices, tables.endpointSlices, tables.identities],
+      ...[tables.remoteEndpoints, tables.pods, tables.nodes, tables.endpoints],
+    ]
+    void Promise.all(sources.map((table) => table.whenSynced({signal: this.stopping.signal}))).then(
+      () => {
+        this.isReady = true
+        this.schedule()
+      },
+      () => {}, // stopped before
+    )
+    this.tidying = every(clock, tidyMs, () => this.queue(() => this.tidy()))
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    for (const end of this.ends) end()
+    this.tidying?.cancel()
+    this.retry?.cancel()
+    await this.running
+  }
+
+  /** Works soon, once for all that has come by then. To be called when the mode may have changed. */
+  schedule(): void {
+    if (this.scheduled || this.stopping.signal.aborted) return
+    this.scheduled = true
+    setImmediate(() =>
+      this.queue(() => {
+        this.scheduled = false
+        return this.pass()
+      }),
+    )
+  }
+
+  private follow<Row>(
+    table: {
+      subscribe(listener: (changes: readonly TableChange<Row>[]) => void, options: {initial: true}): () => void
+    },
+    changed: (change: TableChange<Row>) => void,
+  ): void {
+    const end = table.subscribe(
+      (changes) => {
+        for (const change of changes) changed(change)
+        this.schedule()
+      },
+      {initial: true},
+    )
+    this.ends.push(end)
+  }
+
+  private setIdentity(id: number): void {
+    const number = identityOf(id)
+    const labels = this.options.tables.identities.get(String(id))?.labels ?? reservedLabels(number)
+    if (labels === undefined) this.engine.groups.deleteIdentity(id)
+    else this.engine.groups.setIdentity({id: number, labels, namedPorts: this.ports.of(id)})
+  }
+
+  private setPorts(pod: string): void {
+    const {tables} = this.options
+    const local = tables.endpoints.by('pod', pod).find(({identity}) => identity !== undefined)
+    const remote = tables.remoteEndpoints.get(pod)
+    const identity = local?.identity ?? remote?.identity
+    const own = local === undefined ? undefined : tables.pods.get(pod)
+    const differed = identity !== undefined && this.ports.of(identity) === 'differ'
+    const touched = this.ports.set(pod, identity, own?.namedPorts ?? remote?.namedPorts ?? [])
+    for (const id of touched) {
+      this.setIdentity(id)
+      // the addresses of its pods have to tell what their identity no longer does
+      if (differed !== (this.ports.of(id) === 'differ')) this.classesStale = true
+    }
+    // the port names of our own pods are part of what they are
+    if (touched.length > 0 && local !== undefined) this.standings.setEndpoint(String(local.id), local)
+  }
+
+  /** One after another; a failure is told and tried again. */
+  private queue(work: () => Promise<void>): void {
+    this.running = this.running.then(async () => {
+      if (this.stopping.signal.aborted) return
+      try {
+        await work()
+      } catch (thrown) {
+        this.log.error('policies cannot be put into force, will try again', {error: CiliumError.from(thrown)})
+        this.again()
+      }
+    })
+  }
+
+  private again(): void {
+    this.retry?.cancel()
+    this.retry = this.options.clock.after(retryMs, () => this.schedule())
+  }
+
+  private async pass(): Promise<void> {
+    if (!this.isReady) return
+    const mode = this.options.mode()
+    if (mode !== this.mode) this.standings.followMode()
+    this.mode = mode
+    this.followReferences()
+    for (;;) {
+      const missing = this.engine.cidrSelectors().filter(({key}) => !this.classes.selectors.has(key))
+      if (missing.length === 0 && !this.classesStale && this.classed) break
+      this.classesStale = false
+      await this.moveClasses([...this.classes.selectors.values(), ...missing])
+    }
+    const {all} = this.classes
+    // an address that came may have made a class
+    if (all.length !== this.classCount) this.engine.groups.setClasses(all)
+    this.classCount = all.length
+    const renamed = this.engine.groups.portNamesChanged
+    this.writeRows()
+    if (renamed) this.options.maps.moveEpoch()
+    const refused = this.standings.enforce(() => {
+      this.keepGroups()
+      this.writeRows()
+    }, this.policyRevision)
+    if (this.staleRows.length > 0) this.options.maps.writePeers(this.staleRows)
+    this.staleRows = []
+    for (const subject of refused) {
+      this.log.error(
+        'a rule set does not fit: what was in force stays',
+        {subject: subject.key, policies: this.engine.selecting(subject)},
+        {per: subject.key},
+      )
+    }
+    if (refused.length > 0) this.again()
+  }
+
+  /** Gives addresses the classes of these questions. The classes before stay known until no address has one. */
+  private async moveClasses(selectors: readonly CidrSelector[]): Promise<void> {
+    const {tables, addresses, addressesSettled} = this.options
+    const {groups} = this.engine
+    const before = this.classes.all
+    const next = this.classesOf(selectors)
+    // an address may make a class of its own
+    for (const row of tables.addresses.values()) next.classOf(row)
+    groups.setClasses([...before, ...next.all])
+    this.writeRows()
+    this.classes = next
+    addresses.setClasses(next)
+    await addressesSettled()
+    groups.setClasses(next.all)
+    this.writeRows()
+    this.classed = true
+    this.resolveClassed()
+  }
+
+  /** Peers in the maps as they are known now. The rows of a life before are compared, not believed. */
+  private writeRows(): void {
+    const {maps} = this.options
+    const rows = this.engine.takeRows()
+    if (this.rowsKnown) {
+      maps.writePeers(rows)
+      return
+    }
+    this.rowsKnown = true
+    const wanted = new Map(Array.from(this.engine.groups.allRows(), (row) => [nameOf(row), row] as const))
+    const stale: PeerRow[] = []
+    for (const row of maps.readPeers()) {
+      const now = wanted.get(nameOf(row))
+      if (now === undefined) stale.push({...row, groups: undefined})
+      else if (Buffer.compare(now.groups!, row.groups!) === 0) wanted.delete(nameOf(row))
+    }
+    maps.writePeers(wanted.values())
+    this.staleRows = stale
+  }
+
+  private classesOf(selectors: readonly CidrSelector[]): AddressClasses {
+    const {tables, nodesMatch} = this.options
+    const podOf = ({endpoint, owner}: AddressRow) => {
+      if (endpoint === undefined) return owner.slice('pod/'.length)
+      const row = tables.endpoints.get(String(endpoint.slot))
+      return `${row?.namespace}/${row?.pod}`
+    }
+    return new AddressClasses(selectors, {
+      numbers: this.numbers,
+      nodesMatch,
+      portsOf: (row) => this.ports.ofPod(podOf(row)),
+      differ: (id) => this.ports.of(id) === 'differ',
+    })
+  }
+
+  private followReferences(): void {
+    if (!this.referencesStale) return
+    this.referencesStale = false
+    const {cidrGroups, policyServices, endpointSlices} = this.options.tables
+    this.engine.setReferences({
+      cidrGroups: cidrGroups.sorted().map(({name, labels, cidrs}) => ({name, labels: objectLabels(labels), cidrs})),
+      services: policyServices.sorted().map(({namespace, name, labels, selector}) => ({
+        ...{namespace, name, selector},
+        labels: objectLabels(labels),
+        backends:
+          selector === undefined
+            ? endpointSlices.by('service', `${namespace}/${name}`).flatMap(({endpoints}) => endpoints.map(({ip}) => ip))
+            : [],
+      })),
+    })
+  }
+
+  /** The numbers of groups outlive us as long as the sets that name them. */
+  private keepGroups(): void {
+    const groups = this.engine.groups.list()
+    const text = groups.map(({number}) => number).join()
+    if (text !== this.keptGroups) this.options.memory.write(groups)
+    this.keptGroups = text
+  }
+
+  /** Takes away what nobody has asked for in a while. */
+  private async tidy(): Promise<void> {
+    if (!this.isReady) return
+    this.store.collect()
+    this.engine.groups.retain(this.store.groups())
+    this.keepGroups()
+    const wanted = new Map(this.engine.cidrSelectors().map((selector) => [selector.key, selector]))
+    if ([...this.classes.selectors.keys()].every((key) => wanted.has(key))) return
+    await this.moveClasses([...wanted.values()])
+  }
+}
+
+function nameOf({kind, number}: PeerRow): string {
+  return `${kind} ${number}`
+}

@@ -1,0 +1,274 @@
+/**
+ * The policy engine over maps that are plain tables, asked after every single write what a packet would be told: what
+ * is wrong only between two writes is seen here.
+ */
+import type {AddressPlan} from '../../../src/agent/identity/address-rows.ts'
+import type {SetMaps, StoredSet} from '../../../src/agent/policy/door.ts'
+import {PolicyEnforcer} from '../../../src/agent/policy/enforcer.ts'
+import type {FormerSets} from '../../../src/agent/policy/standings.ts'
+import {AddressClaimants} from '../../../src/agent/reconcile/address-claimants.ts'
+import {addressReconciler} from '../../../src/agent/reconcile/addresses.ts'
+import type {EndpointSets} from '../../../src/agent/reconcile/datapath-door.ts'
+import {policyRow} from '../../../src/agent/reflect/policy.ts'
+import type {AddressRow, EndpointRow} from '../../../src/agent/state/rows.ts'
+import {createTables} from '../../../src/agent/state/tables.ts'
+import {Cidr} from '../../../src/model/cidr.ts'
+import {identity} from '../../../src/model/identity.ts'
+import {Ip} from '../../../src/model/ip.ts'
+import {LabelSet} from '../../../src/model/labels.ts'
+import {PrefixTable} from '../../../src/model/prefix-table.ts'
+import {RuleSetLookup} from '../../../src/policy/lookup.ts'
+import {defaultPolicyOptions} from '../../../src/policy/options.ts'
+import type {NumberedGroup, PeerRow} from '../../../src/policy/peer-groups.ts'
+import type {PolicyKind} from '../../../src/policy/rule.ts'
+import {silentLog} from '../../../src/runtime/log.ts'
+import {ReconcilerRunner} from '../../../src/runtime/reconciler.ts'
+import {endpoint} from '../../unit/agent/rows.ts'
+import {FakeClock} from '../fake-clock.ts'
+
+/** What outlives an agent. */
+export class PlainMaps {
+  readonly sets = new Map<number, StoredSet>()
+  readonly endpoints = new Map<number, EndpointSets & {readonly generation: number}>()
+  readonly addresses = new Map<string, AddressRow>()
+  next = 16
+  groups: readonly NumberedGroup[] = []
+  readonly peers = new Map<string, PeerRow>()
+  full = Number.POSITIVE_INFINITY
+  writes: string[] = []
+  /** called after every write */
+  afterWrite: () => void = () => {}
+
+  wrote(what: string): void {
+    this.writes.push(what)
+    this.afterWrite()
+  }
+}
+
+interface Pod {
+  readonly name: string
+  readonly ip: string
+  readonly identity: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly ports?: readonly {readonly name: string; readonly port: number}[]
+}
+
+const plan: AddressPlan = {ipv4: true, ipv6: true, tunnel: false, underlay: 4, nativeCidrs: []}
+
+export class PolicyWorld {
+  readonly maps: PlainMaps
+  readonly tables = createTables()
+  readonly clock: FakeClock
+  readonly enforcer: PolicyEnforcer
+  private readonly claimants: AddressClaimants
+  private readonly runner: ReconcilerRunner<AddressRow>
+  private version = 0
+  mode: 'default' | 'always' | 'never' = 'default'
+
+  /** An agent starts, over maps that another may have left. */
+  constructor(maps = new PlainMaps(), clock = new FakeClock()) {
+    this.maps = maps
+    this.clock = clock
+    const {tables} = this
+    const former: FormerSets = new Map([...maps.endpoints].map(([slot, row]) => [slot, {...row}]))
+    this.enforcer = new PolicyEnforcer({
+      tables,
+      maps: setMaps(maps),
+      endpointMap: {put: (row, sets) => this.put(row, sets)},
+      former,
+      addresses: {
+        setClasses: (classes) => this.claimants.setClasses(classes),
+      },
+      addressesSettled: async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        await this.runner.whenIdle()
+      },
+      memory: {
+        read: () => maps.groups,
+        write: (groups) => {
+          maps.groups = groups
+        },
+      },
+      policyOptions: defaultPolicyOptions,
+      nodesMatch: false,
+      mode: () => this.mode,
+      clock,
+      log: silentLog,
+    })
+    this.claimants = new AddressClaimants(tables, plan, () => false, this.enforcer.whenClassed)
+    const restored = [...maps.addresses.values()].filter((row) => row.endpoint === undefined)
+    this.claimants.start(restored.map((row) => ({...row, source: 'restored', owner: 'restored'})))
+    this.claimants.setHost([Ip.of('192.0.2.1')])
+    this.claimants.setPodRanges([Cidr.of('10.0.1.0/24')])
+    this.runner = new ReconcilerRunner({
+      name: 'addresses',
+      table: tables.addresses,
+      reconciler: addressReconciler({
+        read: () => [...maps.addresses.values()].map(({cidr}) => cidr),
+        put: (row) => {
+          const key = String(row.cidr)
+          const before = maps.addresses.get(key)
+          maps.addresses.set(key, row)
+          if (before?.cidrClass !== row.cidrClass) maps.wrote(`address ${key} class ${row.cidrClass}`)
+          return true
+        },
+        remove: (cidr) => {
+          const was = maps.addresses.delete(String(cidr))
+          maps.wrote(`address ${cidr} gone`)
+          return was
+        },
+        moveEpoch: () => {},
+      }),
+      begin: 'now',
+      log: silentLog,
+    })
+    tables.endpoints.markSynced('disk')
+    this.runner.start()
+    this.enforcer.start()
+  }
+
+  /** A pod of this node; its slot is the last part of its address. */
+  local(pod: Pod): void {
+    this.know(pod)
+    this.tables.endpoints.upsert(
+      endpoint({
+        id: slotOf(pod.ip),
+        pod: pod.name,
+        ipv4: Ip.of(pod.ip),
+        ipv6: undefined,
+        identity: identity(pod.identity),
+        labels: labelsOf(pod),
+        allLabels: labelsOf(pod),
+      }),
+    )
+  }
+
+  remote(pod: Pod): void {
+    this.know(pod)
+    this.tables.remoteEndpoints.upsert({
+      namespace: 'default',
+      name: pod.name,
+      uid: pod.name,
+      identity: identity(pod.identity),
+      ips: [Ip.of(pod.ip)],
+      nodeIp: Ip.of('192.0.2.2'),
+      namedPorts: (pod.ports ?? []).map((port) => ({...port, protocol: 'TCP'})),
+    })
+  }
+
+  apply(kind: PolicyKind, name: string, spec: object): void {
+    this.version++
+    const metadata = {name, namespace: 'default', uid: name, resourceVersion: String(this.version)}
+    this.tables.policies.upsert(policyRow(kind, {metadata, spec} as never, defaultPolicyOptions))
+  }
+
+  delete(kind: PolicyKind, name: string): void {
+    this.tables.policies.delete(`${kind} default/${name}`)
+  }
+
+  /** Every source has told all it had. */
+  sync(): void {
+    const {tables} = this
+    for (const table of Object.values(tables)) {
+      for (const source of (table as {waitingFor: readonly string[]}).waitingFor) {
+        if (source !== 'cluster') (table as {markSynced(source: string): void}).markSynced(source)
+      }
+    }
+  }
+
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await this.runner.whenIdle()
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.enforcer.stop()
+    this.claimants.stop()
+    await this.runner.stop()
+  }
+
+  /** What the datapath would say now: of this endpoint, to a peer at this address. */
+  ask(slot: number, direction: 'ingress' | 'egress', peer: string, port: number): 'allow' | 'deny' {
+    const set = this.maps.endpoints.get(slot)?.[direction] ?? 0
+    if (set < 2) return set === 1 ? 'allow' : 'deny'
+    const stored = this.maps.sets.get(set)
+    if (stored === undefined) return 'deny'
+    const prefixes = new PrefixTable<AddressRow>()
+    for (const row of this.maps.addresses.values()) prefixes.set(row.cidr, row)
+    const found = prefixes.longest(Ip.of(peer))?.value
+    if (found === undefined) return 'deny'
+    const {identity, cidrClass} = found
+    const rowOf = (kind: string, number: number) => this.maps.peers.get(`${kind} ${number}`)?.groups
+    const content = {...stored, hash: '', groups: [], portNames: []}
+    return new RuleSetLookup(content, {rowOf}).ask({identity, cidrClass, protocol: 6, port}).verdict
+  }
+
+  private know({identity: id, name, ports = [], ...pod}: Pod): void {
+    this.tables.identities.upsert({id: identity(id), labels: labelsOf(pod)})
+    this.tables.pods.upsert({
+      namespace: 'default',
+      name,
+      uid: `uid${slotOf(pod.ip)}`,
+      labels: pod.labels,
+      annotations: {},
+      serviceAccount: undefined,
+      hostNetwork: false,
+      phase: 'Running',
+      terminating: false,
+      namedPorts: ports.map((port) => ({...port, protocol: 'TCP'})),
+      hostPorts: [],
+      workload: {name: 'w', kind: 'Pod'},
+    })
+  }
+
+  private put(row: EndpointRow, sets: EndpointSets): void {
+    this.maps.endpoints.set(row.id, {...sets, generation: row.generation})
+    this.maps.wrote(`endpoint ${row.id} ${sets.ingress} ${sets.egress}`)
+  }
+}
+
+function setMaps(maps: PlainMaps): SetMaps {
+  return {
+    read: () => new Map(maps.sets),
+    take: () => maps.next++,
+    write(number, set) {
+      if (maps.sets.has(number)) throw new Error(`set ${number} is there`)
+      maps.sets.set(number, set)
+      maps.wrote(`set ${number}`)
+    },
+    remove(number) {
+      maps.sets.delete(number)
+      maps.wrote(`set ${number} gone`)
+    },
+    sweep() {},
+    readPeers: () => maps.peers.values(),
+    writePeers(rows) {
+      for (const row of rows) {
+        const key = `${row.kind} ${row.number}`
+        if (row.groups === undefined) maps.peers.delete(key)
+        else maps.peers.set(key, {...row, groups: row.groups.slice()})
+        maps.wrote(`peer ${key}`)
+      }
+    },
+    moveEpoch() {},
+    get maxEntries() {
+      return maps.full
+    },
+    maxBlocks: 1000,
+    maxParts: 1000,
+  }
+}
+
+function slotOf(ip: string): number {
+  return Number(ip.split('.').at(-1))
+}
+
+function labelsOf({labels}: Pick<Pod, 'labels'>): LabelSet {
+  return LabelSet.fromRecord({
+    ...labels,
+    'io.kubernetes.pod.namespace': 'default',
+    'io.cilium.k8s.policy.cluster': 'default',
+  })
+}
