@@ -15,7 +15,7 @@ import {addr, BpfNode, type Outcome} from './node.ts'
 import {icmp, type Packet, tcp, udp} from './support/packet.ts'
 
 const seed = Number(process.env['POLICY_SEED'] ?? 1)
-const verdicts = Number(process.env['POLICY_BPF_VERDICTS'] ?? 50_000)
+const verdicts = Number(process.env['POLICY_BPF_VERDICTS'] ?? 200_000)
 const perWorld = 1000
 
 let node: BpfNode
