@@ -57,6 +57,9 @@ test('metrics carry the names that dashboards look for', async () => {
     'cilium_operator_identity_gc_entries{status="deleted",identity_type="crd"} 2',
     'cilium_operator_identity_gc_latency{outcome="success",identity_type="crd"} 1.5',
     'cilium_operator_identity_gc_runs{outcome="success",identity_type="crd"} 1',
+    'cilium_operator_lbipam_conflicting_pools 0',
+    'cilium_operator_lbipam_services_matching 0',
+    'cilium_operator_lbipam_services_unsatisfied 0',
     'cilium_operator_unmanaged_pods 1',
   ])
 })

@@ -43,6 +43,7 @@ test('a pod becomes what endpoints need of it', () => {
     terminating: true,
     namedPorts: [{name: 'http', port: 8080, protocol: 'TCP'}],
     hostPorts: [{port: 80, containerPort: 9090, protocol: 'TCP', ip: undefined}],
+    workload: {kind: 'Pod', name: 'web'},
   })
 })
 

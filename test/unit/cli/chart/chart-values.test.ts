@@ -83,7 +83,7 @@ describe('what is not available yet', () => {
     'bgpControlPlane.enabled=true',
     'tunnelProtocol=geneve',
     'bpf.datapathMode=netkit',
-    'loadBalancer.algorithm=maglev',
+    'loadBalancer.mode=dsr',
   ])('%s is refused by name', (text) => {
     expect(render(text)).toBe(`VALUES_REFUSED ${text} is not available in this version (${chart.appVersion})`)
   })

@@ -64,6 +64,10 @@ describe('rights', () => {
       'get,list,watch,update,patch,delete cilium.io/ciliumendpoints,ciliumidentities,ciliumnodes',
       'create cilium.io/ciliumnodes',
       'update,patch cilium.io/ciliumnodes/status',
+      'get,list,watch /services',
+      'update,patch /services/status',
+      'get,list,watch cilium.io/ciliumloadbalancerippools',
+      'update,patch cilium.io/ciliumloadbalancerippools/status',
     ])
     expect(rulesOf('Role', 'cilium-operator')).toEqual([
       'create coordination.k8s.io/leases',
