@@ -164,9 +164,11 @@ describe.each([
   })
 
   test(`nothing was lost on the way (${mode})`, () => {
-    const dropped = cluster.counters('n1').filter(({reason}) => reason !== 'REASON_FORWARDED')
-    expect(dropped.filter(({reason}) => !['DROP_TTL_EXCEEDED', 'DROP_FRAGMENTATION_NEEDED'].includes(reason))).toEqual(
-      [],
-    )
+    const expected = ['REASON_FORWARDED', 'DROP_TTL_EXCEEDED', 'DROP_FRAGMENTATION_NEEDED']
+    const dropped = cluster.counters('n1').filter(({reason}) => !expected.includes(reason))
+    // the stack tells the overlay of its multicast groups when the device comes up (MLD, RFC 3810), in its own time
+    const reports = (one: {reason: string; packets: number}) =>
+      tunnel && one.reason === 'DROP_UNKNOWN_L3_TARGET_ADDRESS' && one.packets <= 8
+    expect(dropped.filter((one) => !reports(one))).toEqual([])
   })
 })

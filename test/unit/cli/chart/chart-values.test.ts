@@ -78,7 +78,6 @@ describe('the schema', () => {
 
 describe('what is not available yet', () => {
   test.each([
-    'hubble.relay.enabled=true',
     'encryption.enabled=true',
     'bgpControlPlane.enabled=true',
     'tunnelProtocol=geneve',
