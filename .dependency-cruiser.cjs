@@ -39,6 +39,13 @@ module.exports = {
     ]),
     only('commands', ['cli/']),
     {
+      name: 'page-is-apart',
+      comment: 'what runs in a browser imports its own modules and the types of what it is told',
+      severity: 'error',
+      from: {path: '^src/hubble/ui/page/'},
+      to: {pathNot: ['^src/hubble/ui/page/', '^src/hubble/ui/wire\\.ts$']},
+    },
+    {
       name: 'engines-are-pure',
       comment: 'engines turn rows into rows: no Kubernetes, no datapath, no kernel',
       severity: 'error',

@@ -22,6 +22,7 @@ export default defineConfig({
       tier('unit', {timeoutMs: 10_000}),
       tier('stories', {timeoutMs: 10_000}),
       tier('cli', {timeoutMs: 30_000}),
+      tier('ui', {timeoutMs: 240_000, serial: true}),
       tier('bpf', {timeoutMs: 120_000, serial: true}),
       tier('kernel', {timeoutMs: 60_000, serial: true}),
       tier('conformance', {timeoutMs: 600_000, serial: true}),

@@ -2,6 +2,7 @@
  * Bundles each process into dist/bundle: `node dist/bundle/cilium-agent.js` needs nothing else of this repository.
  *
  *     dist/bundle/<process>.js      one file per long-running process
+ *                 hubble-ui-page/   what hubble-ui shows in browsers
  *                 cilium.js, …      the command line tools; commands and what they share load lazily from chunks/
  *                 node_modules/     koffi with the one native file of the target architecture
  *                 maps/             source maps, kept out of the image
@@ -14,6 +15,7 @@ import {pathToFileURL} from 'node:url'
 import {type BuildFailure, type BuildOptions, build, type Plugin} from 'esbuild'
 import {CiliumError, fail} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
+import {buildPage} from './build-page.ts'
 import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
 import {BUILD_STEP_FAILED} from './image/errors.ts'
 import {type Release, readRelease, repositoryRoot} from './release.ts'
@@ -57,6 +59,7 @@ export async function buildBundle({architecture, release, outputFolder}: BundleO
     release,
     scratch,
   )
+  await buildPage(`${scratch}/hubble-ui-page`)
   await copyKoffi(architecture, scratch)
   await separateMaps(scratch)
   await writeFile(

@@ -5,6 +5,7 @@ import {Listr} from 'listr2'
 
 const checks: readonly (readonly [title: string, command: string, ...args: string[]])[] = [
   ['types', 'node', 'node_modules/typescript-native/bin/tsc', '--noEmit'],
+  ['types of the page', 'node', 'node_modules/typescript-native/bin/tsc', '--noEmit', '-p', 'src/hubble/ui/page'],
   ['format and rules (TypeScript)', 'biome', 'check', '--error-on-warnings', '.'],
   ['format (C)', 'node', 'scripts/format-c.ts'],
   ['import rules', 'depcruise', 'src', '--config'],

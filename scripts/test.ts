@@ -66,6 +66,7 @@ const steps: readonly (readonly [name: string, run: () => Promise<Tally>])[] = [
   ['unit', tier('unit')],
   ['stories', tier('stories')],
   ['cli', tier('cli')],
+  ['ui', tier('ui')],
   ['bpf', tier('bpf')],
   ['kernel', tier('kernel')],
   ['image', command('npm', 'run', '-s', 'image')],

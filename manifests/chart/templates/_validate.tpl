@@ -26,6 +26,9 @@
 {{- if and .Values.operator.setNodeTaints (not .Values.operator.removeNodeTaints) -}}
   {{- $wrong = append $wrong "operator.setNodeTaints=true with operator.removeNodeTaints=false would keep nodes tainted for ever" -}}
 {{- end -}}
+{{- if and .Values.hubble.enabled .Values.hubble.ui.enabled (not .Values.hubble.relay.enabled) -}}
+  {{- $wrong = append $wrong "hubble.ui.enabled=true needs hubble.relay.enabled=true: the page asks the relay" -}}
+{{- end -}}
 {{- if and .Values.k8sServiceHost (ne .Values.k8sServiceHost "auto") (not .Values.k8sServicePort) -}}
   {{- $wrong = append $wrong "k8sServiceHost needs k8sServicePort" -}}
 {{- end -}}
