@@ -6,6 +6,7 @@
 #include "lib/act.h"
 #include "lib/eth.h"
 #include "lib/nd.h"
+#include "lib/l2.h"
 #include "lib/walk.h"
 
 /* What is not for a pod, and not the answer to something of ours, is the stack's: malformed or not. */
@@ -27,8 +28,10 @@ static __always_inline int netdev_receive(struct __sk_buff *ctx, struct pkt *p)
 {
 	int ret;
 
-	if (!netdev_parse(ctx, p))
-		return stack_has_it(p, TRACE_TO_STACK);
+	if (!netdev_parse(ctx, p)) {
+		ret = cfg.l2 ? l2_answer(ctx, p) : 1;
+		return ret > 0 ? stack_has_it(p, TRACE_TO_STACK) : ret;
+	}
 	ret = walk(ctx, p);
 	return ret == FLOW_UNTRACKED ? stack_has_it(p, TRACE_TO_HOST) : ret;
 }

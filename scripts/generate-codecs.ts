@@ -23,6 +23,7 @@ const numberFields = [
   'counter.bytes',
   'event_count.written',
   'event_count.lost',
+  'l2_entry.answers',
   'flow.packets',
   'flow.bytes',
   'flow_shard.expired',

@@ -13,6 +13,7 @@
 #include "counter.h"
 #include "service.h"
 #include "policy.h"
+#include "l2.h"
 #include "config.h"
 #include "test.h"
 
@@ -73,6 +74,8 @@ EXPORT(struct, socket_peers);
 EXPORT(struct, policy_peer_key);
 EXPORT(struct, policy_peer);
 EXPORT(struct, policy_set_key);
+EXPORT(struct, l2_key);
+EXPORT(struct, l2_entry);
 EXPORT(struct, policy_key);
 EXPORT(struct, policy_block_key);
 EXPORT(struct, policy_entry);

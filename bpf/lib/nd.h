@@ -39,9 +39,15 @@ static __always_inline bool nd_is_link_message(const struct pkt *p)
 	       ((type >= ICMP6_MLD_QUERY && type <= ICMP6_REDIRECT) || type == ICMP6_MLD2_REPORT);
 }
 
-/* Turns the question into the gateway's advertisement. Returns 0 or a negative reason. */
+struct nd_answer {
+	struct mac to;
+	struct mac own;
+	__u32 flags;
+};
+
+/* Turns the question of p->key.src for p->key.dst into the advertisement. Returns 0 or a negative reason. */
 static __always_inline int nd_advertise(struct __sk_buff *ctx, struct pkt *p,
-					const struct endpoint *row)
+					const struct nd_answer *answer)
 {
 	struct nd_advert a = {};
 	struct eth_header *eth;
@@ -55,11 +61,11 @@ static __always_inline int nd_advertise(struct __sk_buff *ctx, struct pkt *p,
 	memcpy(&a.ip.saddr, &p->key.dst, 16);
 	memcpy(&a.ip.daddr, &p->key.src, 16);
 	a.message.icmp.type = ICMP6_NEIGHBOUR_ADVERT;
-	a.message.icmp.id = bpf_htons(ND_ROUTER_SOLICITED_OVERRIDE >> 16);
+	a.message.icmp.id = bpf_htons(answer->flags >> 16);
 	memcpy(&a.message.target, &p->key.dst, 16);
 	a.option.type = ND_TARGET_MAC;
 	a.option.length = 1;
-	mac_copy(a.option.mac, row->node_mac.b);
+	mac_copy(a.option.mac, answer->own.b);
 	sum = bpf_csum_diff(NULL, 0, (void *)&a.ip.saddr, 32, 0);
 	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
 	sum = bpf_csum_diff(NULL, 0, (void *)&a.message, sizeof(a) - sizeof(a.ip), sum);
@@ -73,12 +79,26 @@ static __always_inline int nd_advertise(struct __sk_buff *ctx, struct pkt *p,
 	eth = pkt_at(ctx, p, 0, sizeof(*eth));
 	if (!eth)
 		return -DROP_INVALID_PACKET;
-	mac_copy(eth->dst, row->mac.b);
-	mac_copy(eth->src, row->node_mac.b);
+	mac_copy(eth->dst, answer->to.b);
+	mac_copy(eth->src, answer->own.b);
+	return 0;
+}
+
+/* The gateway's. */
+static __always_inline int nd_advertise_gateway(struct __sk_buff *ctx, struct pkt *p,
+						const struct endpoint *row)
+{
+	struct nd_answer answer = {
+		.to = row->mac,
+		.own = row->node_mac,
+		.flags = ND_ROUTER_SOLICITED_OVERRIDE,
+	};
+	int ret = nd_advertise(ctx, p, &answer);
+
 	p->point = TRACE_TO_ENDPOINT;
 	p->action = TEST_PEER;
 	p->out = ctx_read(ctx, ifindex);
-	return 0;
+	return ret;
 }
 
 static __always_inline int nd_to_stack(struct pkt *p)
@@ -148,7 +168,7 @@ __separate int nd_from_pod(struct __sk_buff *ctx, struct pkt *p, bool check)
 		return nd_to_stack(p);
 	if (!addr_equal(&target, &gateway))
 		return -DROP_UNKNOWN_L3_TARGET_ADDRESS;
-	return nd_advertise(ctx, p, row);
+	return nd_advertise_gateway(ctx, p, row);
 }
 
 #endif

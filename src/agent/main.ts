@@ -48,6 +48,7 @@ import {HubblePart} from './hubble/part.ts'
 import type {AddressPlan} from './identity/address-rows.ts'
 import {NodePools} from './ipam/node-pools.ts'
 import {KubernetesProbe} from './kubernetes-probe.ts'
+import {L2Announcer} from './l2/announcer.ts'
 import {applyLogLevel} from './log-level.ts'
 import {metricPrefix} from './metrics.ts'
 import {defragAddresses} from './node/datapath-config.ts'
@@ -72,6 +73,7 @@ import {deviceReconciler} from './reconcile/devices.ts'
 import {EndpointIdentity} from './reconcile/endpoint-identity.ts'
 import {endpointReconciler} from './reconcile/endpoints.ts'
 import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
+import {LocalRedirects} from './reconcile/local-redirects.ts'
 import {RouteClaimants} from './reconcile/route-claimants.ts'
 import {routeReconciler} from './reconcile/routes.ts'
 import {ServiceClaimants} from './reconcile/service-claimants.ts'
@@ -157,6 +159,8 @@ export class Agent {
   private readonly serviceMetrics: ServiceMetrics
   private healthCheckPorts: HealthCheckPorts | undefined
   private proxyHealth: ProxyHealth | undefined
+  private l2: L2Announcer | undefined
+  private localRedirects: LocalRedirects | undefined
   private identities: EndpointIdentity | undefined
   policy: PolicyEnforcer | undefined
   private collector: EndpointCollector | undefined
@@ -240,6 +244,8 @@ export class Agent {
       client,
       tables: this.tables,
       nodeName: config.nodeName,
+      l2Policies: config['enable-l2-announcements'],
+      localRedirects: config['enable-local-redirect-policy'],
       serviceProxyName: config['k8s-service-proxy-name'],
       clock,
       log,
@@ -418,6 +424,8 @@ export class Agent {
     this.serviceClaimants?.stop()
     this.healthCheckPorts?.stop()
     this.proxyHealth?.stop()
+    await this.l2?.stop()
+    this.localRedirects?.stop()
     this.serviceMetrics.stop()
     await this.policy?.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
@@ -452,6 +460,7 @@ export class Agent {
     )
     this.serviceMetrics.start()
     this.serviceClaimants.start()
+    this.startLocalRedirects(this.serviceClaimants)
     const maps = this.datapath!.services
     this.services = new ServiceReconciler(maps, () => this.context.clock.monotonic())
     if (config['kube-proxy-replacement'] === 'true' && config['enable-health-check-nodeport']) {
@@ -461,6 +470,50 @@ export class Agent {
     const reconciler = this.serviceMetrics.observed(this.services)
     this.run({name: 'bpf-services', table: tables.frontends, reconciler})
     this.startProxyHealth()
+    this.startL2()
+  }
+
+  private startLocalRedirects(claimants: ServiceClaimants): void {
+    const config = this.config.value
+    if (!config['enable-local-redirect-policy']) return
+    const {ipv4, ipv6} = familiesOf(config)
+    this.localRedirects = new LocalRedirects({
+      tables: this.tables,
+      node: config.nodeName,
+      families: [...(ipv4 ? [4 as const] : []), ...(ipv6 ? [6 as const] : [])],
+      allowed: config['lrp-address-matcher-cidrs'],
+      claim: (owner, rows) => claimants.claim(owner, rows),
+      report: ({namespace, name, uid}, message) => {
+        this.context.log.for('services').warn('a policy cannot be followed', {policy: `${namespace}/${name}`, message})
+        const object = {apiVersion: 'cilium.io/v2', kind: 'CiliumLocalRedirectPolicy', namespace, name, uid}
+        this.events?.record(object, {type: 'Warning', reason: 'PolicyNotFollowed', message})
+      },
+    })
+    this.localRedirects.start()
+  }
+
+  private startL2(): void {
+    const config = this.config.value
+    if (!config['enable-l2-announcements'] || this.client === undefined) return
+    const {clock, log, environment} = this.context
+    this.l2 = new L2Announcer({
+      client: this.client,
+      tables: this.tables,
+      map: this.datapath!.l2,
+      nodeName: config.nodeName,
+      namespace: environment['CILIUM_K8S_NAMESPACE'] ?? this.client.namespace,
+      leaseMs: config['l2-announcements-lease-duration'],
+      renewDeadlineMs: config['l2-announcements-renew-deadline'],
+      retryMs: config['l2-announcements-retry-period'],
+      clock,
+      log,
+      report: ({name, uid}, message) => {
+        log.for('l2-announcer').warn('a policy cannot be followed', {policy: name, message})
+        const object = {apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumL2AnnouncementPolicy', name, uid}
+        this.events?.record(object, {type: 'Warning', reason: 'PolicyNotFollowed', message})
+      },
+    })
+    this.l2.start()
   }
 
   private startProxyHealth(): void {

@@ -825,3 +825,24 @@ export interface ConnectivityStatus {
   /** RFC 3339 */
   readonly lastProbed?: string | undefined
 }
+
+export interface LRPBackend {
+  readonly 'backend-address': BackendAddress
+  readonly 'pod-id'?: string
+}
+
+export interface FrontendMapping {
+  readonly 'frontend-address'?: FrontendAddress
+  readonly backends?: readonly LRPBackend[]
+}
+
+export interface LRPSpec {
+  readonly name?: string
+  readonly namespace?: string
+  readonly uid?: string
+  /** address or service */
+  readonly 'lrp-type'?: string
+  readonly 'frontend-type'?: string
+  readonly 'service-id'?: string
+  readonly 'frontend-mappings'?: readonly FrontendMapping[]
+}

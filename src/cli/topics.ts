@@ -19,6 +19,7 @@ export const topics: Readonly<Record<string, string>> = {
   'dbg:map': 'maps of the datapath',
   'dbg:metrics': 'metrics of this agent',
   'dbg:node': 'nodes that this agent knows',
+  'dbg:lrp': 'local redirect policies',
   'dbg:service': 'services that this node serves',
   'dbg:policy': 'policy as this agent sees it',
   hubble: 'observe flows',
@@ -26,5 +27,6 @@ export const topics: Readonly<Record<string, string>> = {
   'hubble:list': 'nodes and namespaces that flows are known of',
   'hubble:observe': 'show flows and what agents did',
   policy: 'understand policies: list, explain, check, preview',
+  service: 'services of the cluster',
   lab: 'a real Kubernetes cluster on this machine',
 }

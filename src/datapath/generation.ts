@@ -41,6 +41,7 @@ const stateMaps = [
   'cilium_affinity',
   'cilium_sockets',
   'cilium_policy_no',
+  'cilium_l2',
 ] as const
 
 /** The objects of a generation and the programs that are kept of each. */

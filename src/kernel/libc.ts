@@ -136,6 +136,11 @@ export function setSocketOption(fd: number, level: number, name: number, value: 
   checked(systemCall('setsockopt', fd, level, name, optionAddress.value, 4), operation)
 }
 
+/** A socket option that is a structure. */
+export function setSocketBytes(fd: number, level: number, option: number, value: Uint8Array, operation: string): void {
+  checked(c.setsockopt(fd, level, option, value, value.byteLength), operation)
+}
+
 /** A socket option of 64 bits. */
 export function readSocketOption(fd: number, level: number, name: number, operation: string): bigint {
   option.value[0] = 0n

@@ -14,6 +14,7 @@ import {tableNamed} from '../state/tables.ts'
 import {findEndpoint} from './endpoint-id.ts'
 import {endpointHealth, endpointLog, endpointModel, identityModel, labelsFor} from './endpoint-model.ts'
 import {type ApiReply, type ApiRequest, type ApiRoutes, ok} from './http.ts'
+import {localRedirectModels} from './local-redirect-model.ts'
 import {addressing, nodeModel} from './node-model.ts'
 import {serviceById, serviceModels} from './service-model.ts'
 import type {ApiSources} from './sources.ts'
@@ -45,12 +46,12 @@ export function agentRoutes(sources: ApiSources): ApiRoutes {
     'GET /v1/policy/subject-selectors': () => ok([]),
     'GET /v1/fqdn/cache': () => ok([]),
     'GET /v1/fqdn/names': () => ok({DNSPollNames: [], FQDNPolicySelectors: []}),
+    'GET /v1/lrp': () => ok(localRedirectModels(sources)),
     'GET /v1/service': () => ok(serviceModels(sources)),
     'GET /v1/service/{id}': ({params}) => {
       const found = serviceById(sources, Number(params['id']))
       return found === undefined ? {status: 404} : ok(found)
     },
-    'GET /v1/lrp': () => ok([]),
     'GET /v1/prefilter': () => ok({spec: {deny: []}, status: {realized: {deny: []}}}),
     'GET /v1/bgp/peers': () => ({status: 501, body: 'the BGP control plane is not enabled'}),
     ...tableRoutes(sources),

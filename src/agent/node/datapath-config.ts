@@ -58,6 +58,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     hostMac: node.host.mac?.toBytes() ?? configZero.hostMac,
     services: 1,
     nodeport: on(config['kube-proxy-replacement'] === 'true'),
+    l2: on(config['enable-l2-announcements']),
     socketHostOnly: on(config['bpf-lb-sock-hostns-only']),
     hostCookie: node.cookie,
     hashSeed: hashSeed(maglevSeed(config)),

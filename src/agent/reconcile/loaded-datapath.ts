@@ -2,16 +2,25 @@
 import type {Attachments} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
 import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
-import {type Address, type Device, deviceZero, type Endpoint, endpointZero} from '../../datapath/gen/types.ts'
+import {
+  type Address,
+  type Device,
+  deviceZero,
+  type Endpoint,
+  endpointZero,
+  type L2Entry,
+  type L2Key,
+} from '../../datapath/gen/types.ts'
 import type {Generation} from '../../datapath/generation.ts'
 import type {AddressMap} from '../../datapath/maps/addresses.ts'
-import {openAddresses, openDevices, openEndpoints, openEpoch} from '../../datapath/maps/open.ts'
+import {openAddresses, openDevices, openEndpoints, openEpoch, openL2} from '../../datapath/maps/open.ts'
 import {PolicyTables, SetNumbers} from '../../datapath/maps/policy.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
+import type {L2Map} from '../l2/announcer.ts'
 import type {SetMaps} from '../policy/door.ts'
 import type {ServiceMaps} from '../service/door.ts'
 import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
@@ -30,6 +39,7 @@ export class LoadedDatapath {
   readonly programs: Programs
   readonly services: ServiceMaps
   readonly sets: SetMaps
+  readonly l2: L2Map
   private readonly closes: (() => void)[]
 
   constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments, tableSeed: Uint8Array) {
@@ -43,11 +53,13 @@ export class LoadedDatapath {
     const services = new ServiceTables(open)
     const policy = new PolicyTables(open)
     const numbers = new SetNumbers(open)
-    this.closes = [endpoints, addresses, devices, epoch, services, policy, numbers].map((map) => () => map.close())
+    const l2 = openL2(open)
+    this.closes = [endpoints, addresses, devices, epoch, services, policy, numbers, l2].map((map) => () => map.close())
     this.endpoints = endpointMap(endpoints)
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
     this.programs = hooks(generation, attachments, podAttachments)
+    this.l2 = l2Map(l2)
     this.services = loadedServiceMaps(services, tableSeed, this.addresses.moveEpoch)
     this.sets = loadedSetMaps(policy, numbers, this.addresses.moveEpoch)
   }
@@ -159,6 +171,21 @@ function deviceMap(map: BpfMap<number, Device>): DeviceMap {
     put: (row) => map.put(row.ifindex, deviceValue(row)),
     remove: (ifindex) => {
       map.delete(ifindex)
+    },
+  }
+}
+
+function l2Map(map: BpfMap<L2Key, L2Entry>): L2Map {
+  return {
+    put: (ip, ifindex, until) => {
+      const key = {addr: ip.toMappedBytes(), ifindex}
+      map.put(key, {until, answers: map.get(key)?.answers ?? 0})
+    },
+    delete: (ip, ifindex) => {
+      map.delete({addr: ip.toMappedBytes(), ifindex})
+    },
+    *entries() {
+      for (const [{addr, ifindex}] of map.entries()) yield {ip: Ip.fromBytes(addr), ifindex}
     },
   }
 }

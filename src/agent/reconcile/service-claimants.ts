@@ -122,7 +122,8 @@ export class ServiceClaimants {
     }
   }
 
-  private claim(owner: string, rows: readonly FrontendRow[]): void {
+  /** Says all frontends that an owner wants; others keep theirs where they are stronger. */
+  claim(owner: string, rows: readonly FrontendRow[]): void {
     const {frontends} = this.tables
     for (const {key, row} of this.claims.set(owner, rows)) {
       if (row === undefined) frontends.delete(key)

@@ -21,7 +21,10 @@ export interface PodObject {
         }[]
       | null
   }
-  readonly status?: {readonly phase?: string}
+  readonly status?: {
+    readonly phase?: string
+    readonly conditions?: readonly {readonly type?: string; readonly status?: string}[] | null
+  }
 }
 
 export function podRow({metadata, spec, status}: PodObject): PodRow {
@@ -36,6 +39,7 @@ export function podRow({metadata, spec, status}: PodObject): PodRow {
     hostNetwork: spec?.hostNetwork === true,
     workload: workloadOf(metadata),
     phase: status?.phase ?? '',
+    ready: list(status?.conditions).some((one) => one.type === 'Ready' && one.status === 'True'),
     terminating: metadata?.deletionTimestamp !== undefined,
     namedPorts: ports
       .filter((port) => typeof port.name === 'string' && typeof port.containerPort === 'number')

@@ -9,6 +9,8 @@ import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {Counter} from '../../runtime/metrics.ts'
 import type {Table} from '../../runtime/table.ts'
+import {l2PolicyRow} from '../l2/policy.ts'
+import {localRedirectRow} from '../service/local-redirect.ts'
 import type {Tables} from '../state/tables.ts'
 import {type CidrGroupObject, cidrGroupRow} from './cidr-group.ts'
 import {type CiliumEndpointObject, remoteEndpointRow} from './cilium-endpoint.ts'
@@ -26,6 +28,10 @@ export interface ReflectorsOptions {
   readonly client: KubeClient
   readonly tables: Tables
   readonly nodeName: string
+  /** CiliumL2AnnouncementPolicies are followed */
+  readonly l2Policies: boolean
+  /** CiliumLocalRedirectPolicies are followed */
+  readonly localRedirects: boolean
   /** whose services are served; empty: those of no other proxy */
   readonly serviceProxyName: string
   readonly clock: Clock
@@ -58,7 +64,7 @@ const crdPollMs = 1000
 export class Reflectors {
   private readonly options: ReflectorsOptions
   private readonly core: readonly Reflector<KubeObject, unknown>[]
-  private readonly own: readonly Reflector<KubeObject, unknown>[]
+  private readonly own: Reflector<KubeObject, unknown>[]
   private readonly stopping = new AbortController()
   private waiting: Promise<void> | undefined
   private readonly names = new Map<Reflector<KubeObject, unknown>, string>()
@@ -103,6 +109,19 @@ export class Reflectors {
         cidrGroupRow(o as CidrGroupObject),
       ),
     ]
+    if (options.localRedirects)
+      this.later(resources.ciliumLocalRedirectPolicies, tables.localRedirects, localRedirectRow)
+    if (options.l2Policies) this.later(resources.ciliumL2AnnouncementPolicies, tables.l2Policies, l2PolicyRow)
+  }
+
+  /** A kind of ours that a feature asks for. */
+  private later<Row>(
+    resource: Resource,
+    table: Table<Row, string>,
+    row: (object: KubeObject) => Row | undefined,
+  ): void {
+    table.addSource(resource.plural)
+    this.own.push(this.into(resource, table, resource.plural, row))
   }
 
   /** Begins; our own kinds as soon as the operator has registered them. Returns at once. */

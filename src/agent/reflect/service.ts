@@ -61,6 +61,8 @@ export function serviceRow({metadata, spec, status}: Service, proxy = ''): Servi
     preferNear: spec?.trafficDistribution !== undefined,
     createdAt: Date.parse(metadata?.creationTimestamp ?? '') || 0,
     annotations,
+    labels: loadBalancerIps.length + externalIps.length > 0 ? labels : {},
+    loadBalancerClass: spec?.loadBalancerClass ?? '',
     problems,
   }
 }

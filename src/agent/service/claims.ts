@@ -65,8 +65,12 @@ export class FrontendClaims {
     for (const key of this.byOwner.get(owner) ?? []) {
       const frontend = this.byKey.get(key)?.get(owner)
       const holder = this.holder(key)
-      if (frontend !== undefined && holder !== undefined && holder !== frontend && frontend.port !== 0)
+      if (frontend !== undefined && holder !== undefined && holder !== frontend && frontend.port !== 0) {
+        // somebody of the service's own namespace has asked for that
+        if (holder.kind === 'LocalRedirect' && holder.namespace === frontend.namespace) continue
+
         found.push({frontend, holder})
+      }
     }
     return found
   }

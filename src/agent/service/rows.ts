@@ -39,6 +39,10 @@ export interface ServiceRow {
   /** wall clock, ms: the older of two that want the same address and port has it */
   readonly createdAt: number
   readonly annotations: Readonly<Record<string, string>>
+  /** of a service with addresses outside of the cluster; else empty: nobody asks */
+  readonly labels: Readonly<Record<string, string>>
+  /** empty: none */
+  readonly loadBalancerClass: string
   /** parts that could not be understood and are left out */
   readonly problems: readonly string[]
 }

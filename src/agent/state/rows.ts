@@ -20,6 +20,8 @@ export interface PodRow {
   /** what it belongs to, itself without an owner */
   readonly workload: {readonly name: string; readonly kind: string}
   readonly phase: string
+  /** its Ready condition */
+  readonly ready: boolean
   /** its deletion has been asked for */
   readonly terminating: boolean
   readonly namedPorts: readonly NamedPort[]

@@ -1,5 +1,6 @@
 /** All state of the agent between reflectors, engines and reconcilers. Every table can be printed (`dump`). */
 import {Table} from '../../runtime/table.ts'
+import type {L2PolicyRow} from '../l2/policy.ts'
 import {
   type CidrGroupRow,
   type PolicyRow,
@@ -7,6 +8,7 @@ import {
   type PolicyServiceRow,
   policyKey,
 } from '../policy/rows.ts'
+import type {LocalRedirectRow} from '../service/local-redirect.ts'
 import type {EndpointSliceRow, FrontendRow, ServiceRow} from '../service/rows.ts'
 import type {
   AddressRow,
@@ -43,6 +45,8 @@ export interface Tables {
   readonly cidrGroups: Table<CidrGroupRow>
   readonly policyServices: Table<PolicyServiceRow>
   readonly policyRules: Table<PolicyRuleRow>
+  readonly l2Policies: Table<L2PolicyRow>
+  readonly localRedirects: Table<LocalRedirectRow>
 }
 
 /** Empty tables. Those that Kubernetes feeds wait for their source, named by kind. */
@@ -159,6 +163,12 @@ export function createTables(): Tables {
       key: (rule) => String(rule.cookie),
       equal: sameJson,
     }),
+    localRedirects: new Table<LocalRedirectRow>({
+      name: 'local-redirect-policies',
+      key: ({namespace, name}) => `${namespace}/${name}`,
+      equal: sameJson,
+    }),
+    l2Policies: new Table<L2PolicyRow>({name: 'l2-announce-policies', key: ({name}) => name, equal: sameJson}),
   }
 }
 

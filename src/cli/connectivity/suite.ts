@@ -3,6 +3,7 @@ import {health} from './tests/health.ts'
 import {noPolicies} from './tests/no-policies.ts'
 import {noPoliciesExtra} from './tests/no-policies-extra.ts'
 import {noPoliciesFromOutside} from './tests/no-policies-from-outside.ts'
+import {northSouthLoadBalancing} from './tests/north-south-loadbalancing.ts'
 import {podToItselfViaServiceTest} from './tests/pod-to-itself-via-service.ts'
 import {podToPodNoFragTest} from './tests/pod-to-pod-no-frag.ts'
 
@@ -12,6 +13,7 @@ export const suite: readonly ConnectivityTest[] = [
   noPoliciesExtra,
   noPoliciesFromOutside,
   podToItselfViaServiceTest,
+  northSouthLoadBalancing,
   podToPodNoFragTest,
   health,
 ]

@@ -33,6 +33,10 @@ import {
   type Frontend,
   frontendKeyCodec,
   type FrontendKey,
+  l2EntryCodec,
+  type L2Entry,
+  l2KeyCodec,
+  type L2Key,
   maglevChunkCodec,
   type MaglevChunk,
   policyBlockKeyCodec,
@@ -174,6 +178,15 @@ export const ciliumIpcacheP: MapShape<PrefixKey, Address> = {
   key: prefixKeyCodec,
   value: addressCodec,
   flags: 129,
+}
+
+export const ciliumL2: MapShape<L2Key, L2Entry> = {
+  name: 'cilium_l2',
+  type: 1, // hash
+  maxEntries: 16384,
+  key: l2KeyCodec,
+  value: l2EntryCodec,
+  flags: 1,
 }
 
 export const ciliumLb: MapShape<FrontendKey, Frontend> = {
@@ -341,6 +354,7 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_frags: ciliumFrags,
   cilium_ipcache: ciliumIpcache,
   cilium_ipcache_p: ciliumIpcacheP,
+  cilium_l2: ciliumL2,
   cilium_lb: ciliumLb,
   cilium_lb_lists: ciliumLbLists,
   cilium_lb_maglev: ciliumLbMaglev,

@@ -41,6 +41,7 @@ export const objects = {
       'cilium_frags',
       'cilium_ipcache',
       'cilium_ipcache_p',
+      'cilium_l2',
       'cilium_lb',
       'cilium_lb_lists',
       'cilium_lb_maglev',

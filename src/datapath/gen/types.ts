@@ -227,6 +227,7 @@ export interface Config {
   readonly routeSource: number
   readonly socketHostOnly: number
   readonly eventSocket: number
+  readonly l2: number
   readonly hashSeed: number
   readonly hostCookie: bigint
 }
@@ -285,6 +286,7 @@ export const configOffsets = {
   routeSource: 232,
   socketHostOnly: 233,
   eventSocket: 234,
+  l2: 235,
   hashSeed: 236,
   hostCookie: 248,
 } as const
@@ -293,7 +295,6 @@ export const configCodec: Codec<Config> = {
   size: 256,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint8(offset + 235, 0)
     view.setBigUint64(offset + 240, 0n)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
@@ -347,6 +348,7 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 232, value.routeSource)
     view.setUint8(offset + 233, value.socketHostOnly)
     view.setUint8(offset + 234, value.eventSocket)
+    view.setUint8(offset + 235, value.l2)
     view.setUint32(offset + 236, value.hashSeed, true)
     view.setBigUint64(offset + 248, value.hostCookie, true)
   },
@@ -403,6 +405,7 @@ export const configCodec: Codec<Config> = {
     routeSource: view.getUint8(offset + 232),
     socketHostOnly: view.getUint8(offset + 233),
     eventSocket: view.getUint8(offset + 234),
+    l2: view.getUint8(offset + 235),
     hashSeed: view.getUint32(offset + 236, true),
     hostCookie: view.getBigUint64(offset + 248, true),
   }),
@@ -462,6 +465,7 @@ export const configZero: Config = {
   routeSource: 0,
   socketHostOnly: 0,
   eventSocket: 0,
+  l2: 0,
   hashSeed: 0,
   hostCookie: 0n,
 }
@@ -1436,6 +1440,66 @@ export const frontendKeyZero: FrontendKey = {
   port: 0,
   proto: 0,
   scope: 0,
+}
+
+/** struct l2_entry, 16 bytes */
+export interface L2Entry {
+  readonly until: bigint
+  readonly answers: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const l2EntryOffsets = {
+  until: 0,
+  answers: 8,
+} as const
+
+export const l2EntryCodec: Codec<L2Entry> = {
+  size: 16,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, value.until, true)
+    view.setBigUint64(offset + 8, BigInt(value.answers), true)
+  },
+  decode: (view, offset) => ({
+    until: view.getBigUint64(offset, true),
+    answers: Number(view.getBigUint64(offset + 8, true)),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const l2EntryZero: L2Entry = {
+  until: 0n,
+  answers: 0,
+}
+
+/** struct l2_key, 20 bytes */
+export interface L2Key {
+  readonly addr: Uint8Array
+  readonly ifindex: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const l2KeyOffsets = {
+  addr: 0,
+  ifindex: 16,
+} as const
+
+export const l2KeyCodec: Codec<L2Key> = {
+  size: 20,
+  encode(value, view, offset) {
+    writeBytes(view, offset, 16, value.addr)
+    view.setUint32(offset + 16, value.ifindex, true)
+  },
+  decode: (view, offset) => ({
+    addr: readBytes(view, offset, 16),
+    ifindex: view.getUint32(offset + 16, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const l2KeyZero: L2Key = {
+  addr: new Uint8Array(16),
+  ifindex: 0,
 }
 
 /** struct maglev_chunk, 64 bytes */

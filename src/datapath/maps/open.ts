@@ -6,8 +6,16 @@ import {join} from 'node:path'
 import {BpfMap, type MapShape, openMapById} from '../../kernel/bpf/map.ts'
 import {openPin} from '../../kernel/bpf/pin.ts'
 import {declareErrors, fail} from '../../runtime/errors.ts'
-import {ciliumDevices, ciliumEpoch, ciliumFlows, ciliumFlowsInner, ciliumLxc, ciliumMetrics} from '../gen/maps.ts'
-import type {Counter, Device, Endpoint, Flow, FlowKey} from '../gen/types.ts'
+import {
+  ciliumDevices,
+  ciliumEpoch,
+  ciliumFlows,
+  ciliumFlowsInner,
+  ciliumL2,
+  ciliumLxc,
+  ciliumMetrics,
+} from '../gen/maps.ts'
+import type {Counter, Device, Endpoint, Flow, FlowKey, L2Entry, L2Key} from '../gen/types.ts'
 import {defaultPinRoot, listGenerations, pinPaths} from '../pins.ts'
 import {AddressMap} from './addresses.ts'
 
@@ -40,6 +48,7 @@ export function pinnedMaps(root = defaultPinRoot): MapOpener {
 export const openEndpoints = (open: MapOpener): BpfMap<number, Endpoint> => typed(open, ciliumLxc)
 export const openDevices = (open: MapOpener): BpfMap<number, Device> => typed(open, ciliumDevices)
 export const openEpoch = (open: MapOpener): BpfMap<number, number> => typed(open, ciliumEpoch)
+export const openL2 = (open: MapOpener): BpfMap<L2Key, L2Entry> => typed(open, ciliumL2)
 export const openCounters = (open: MapOpener): BpfMap<number, readonly Counter[]> => typed(open, ciliumMetrics)
 export const openAddresses = (open: MapOpener): AddressMap =>
   new AddressMap(open('cilium_ipcache'), open('cilium_ipcache_p'))

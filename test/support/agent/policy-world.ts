@@ -216,6 +216,7 @@ export class PolicyWorld {
       serviceAccount: undefined,
       hostNetwork: false,
       phase: 'Running',
+      ready: true,
       terminating: false,
       namedPorts: ports.map((port) => ({...port, protocol: 'TCP'})),
       hostPorts: [],

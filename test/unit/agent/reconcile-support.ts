@@ -20,6 +20,7 @@ export function pod(name: string, labels: Record<string, string>, more: Partial<
     hostNetwork: false,
     workload: {name, kind: 'Pod'},
     phase: 'Running',
+    ready: true,
     terminating: false,
     namedPorts: [],
     hostPorts: [],

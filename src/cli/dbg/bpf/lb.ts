@@ -18,6 +18,9 @@ const flagWords: readonly (readonly [bit: number, word: string])[] = [
   [1 << 6, 'dsr'],
 ]
 const internalScope = 1
+/** of a range's key: the service's number, and an IPv4 address's mapped form */
+const serviceBits = 32
+const mappedBits = 96
 
 /** Every frontend: a row with its flags (slot 0), and one for each backend. */
 export async function readFrontends(place: MapPlace): Promise<KeyedText> {
@@ -49,6 +52,57 @@ export async function readBackends(place: MapPlace): Promise<KeyedText> {
   using tables = await openServiceTables(place)
   const rows = [...tables.backends.entries()].filter(([, {state}]) => state !== 0)
   return keyedText(rows.map(([index, backend]) => [String(index), backendText(backend)]))
+}
+
+/** Frontends alone, by what their answers are sent back as: the first backend's number beside each. */
+export async function readFrontendRefs(place: MapPlace): Promise<KeyedText> {
+  using tables = await openServiceTables(place)
+  return keyedText(
+    [...tables.frontends.entries()]
+      .filter(([, {service}]) => service !== 0)
+      .map(([key, {list, count}]) => {
+        const [ref = 0] = count === 0 ? [] : tables.readList(list, 1)
+        return [`${frontendKeyText(key)} (0)`, String(ref & 0xffff)] as const
+      })
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}
+
+/** What answers are sent back as, by the number of the service. */
+export async function readReverse(place: MapPlace): Promise<KeyedText> {
+  using tables = await openServiceTables(place)
+  const rows = [...tables.frontends.entries()].filter(
+    ([{scope}, {service}]) => service !== 0 && scope !== internalScope,
+  )
+  return keyedText(
+    rows
+      .sort(([, a], [, b]) => a.service - b.service)
+      .map(([{addr, port}, {service}]) => [String(service), endText(addr, port)] as const),
+  )
+}
+
+/** Clients that may, or may not, use a service. */
+export async function readSourceRanges(place: MapPlace): Promise<KeyedText> {
+  using tables = await openServiceTables(place)
+  return keyedText(
+    [...tables.ranges.entries()].map(([{bits, service, addr}]) => {
+      const ip = Ip.fromBytes(addr)
+      const length = bits - serviceBits - (ip.family === 4 ? mappedBits : 0)
+      return [`${ip}/${length}`, `(${service})`] as const
+    }),
+  )
+}
+
+export function frontendRefsText(lb: KeyedText): string {
+  return twoColumns('SERVICE ADDRESS', 'BACKEND ID', lb)
+}
+
+export function reverseText(lb: KeyedText): string {
+  return twoColumns('ID', 'SERVICE ADDRESS', lb)
+}
+
+export function sourceRangesText(lb: KeyedText): string {
+  return twoColumns('SOURCE RANGE', '(REVNAT_ID)', lb)
 }
 
 export function frontendsText(lb: KeyedText): string {

@@ -40,6 +40,8 @@ test('a pod becomes what endpoints need of it', () => {
     serviceAccount: 'sa',
     hostNetwork: false,
     phase: 'Running',
+    ready: false,
+    workload: {kind: 'Pod', name: 'web'},
     terminating: true,
     namedPorts: [{name: 'http', port: 8080, protocol: 'TCP'}],
     hostPorts: [{port: 80, containerPort: 9090, protocol: 'TCP', ip: undefined}],
@@ -128,6 +130,7 @@ const whole = {
   },
   status: {
     phase: 'Running',
+    ready: false,
     addresses: [{type: 'InternalIP', address: '192.0.2.1'}],
     nodeInfo: {containerRuntimeVersion: 'containerd://2.1.4', bootID: 'b'},
     identity: {id: 4711},
