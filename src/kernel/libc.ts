@@ -137,8 +137,8 @@ export function setSocketOption(fd: number, level: number, name: number, value: 
 }
 
 /** A socket option that is a structure. */
-export function setSocketBytes(fd: number, level: number, option: number, value: Uint8Array, operation: string): void {
-  checked(c.setsockopt(fd, level, option, value, value.byteLength), operation)
+export function setSocketBytes(fd: number, level: number, name: number, value: Uint8Array, operation: string): void {
+  checked(systemCall('setsockopt', fd, level, name, addressOf(value), value.byteLength), operation)
 }
 
 /** A socket option of 64 bits. */

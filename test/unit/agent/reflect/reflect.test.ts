@@ -41,7 +41,6 @@ test('a pod becomes what endpoints need of it', () => {
     hostNetwork: false,
     phase: 'Running',
     ready: false,
-    workload: {kind: 'Pod', name: 'web'},
     terminating: true,
     namedPorts: [{name: 'http', port: 8080, protocol: 'TCP'}],
     hostPorts: [{port: 80, containerPort: 9090, protocol: 'TCP', ip: undefined}],
