@@ -4,6 +4,8 @@
  * key and what is allowed; a key that nobody knows is told, and ignored.
  */
 
+import {FlowFilter as FlowFilterMessage} from '../api/gen/flow.ts'
+import {messageFromJson} from '../api/wire/json.ts'
 import {capacityOf, capacityWithoutBudget} from '../hubble/observe/flow-capacity.ts'
 import {Cidr} from '../model/cidr.ts'
 import {Ip} from '../model/ip.ts'
@@ -68,6 +70,21 @@ function address(family: 4 | 6, fallback: string): ConfigOption<Ip> {
       throw new Error(`must be an IPv${family} address such as ${fallback}`)
     },
   }
+}
+
+/** Filters of flows, one JSON object after the other. */
+const flowFilters: ConfigOption<readonly FlowFilterMessage[]> = {
+  fallback: [],
+  read(value) {
+    const objects = value.split(/(?<=\})[\s,]+(?=\{)/).filter((part) => part.trim() !== '')
+    return objects.map((part) => messageFromJson(FlowFilterMessage, JSON.parse(part)))
+  },
+}
+
+/** Specs of metrics, separated by white space alone: options have commas of their own. */
+const metricSpecs: ConfigOption<readonly string[]> = {
+  fallback: [],
+  read: (value) => value.split(/\s+/).filter((word) => word !== ''),
 }
 
 /** Bytes, as Kubernetes writes them; 0: not set. */
@@ -247,6 +264,15 @@ const settings = {
   'hubble-event-buffer-capacity': storeCapacity,
   'hubble-memory-budget': bytes,
   'hubble-prefer-ipv6': flag(false),
+  'hubble-export-file-path': text(''),
+  'hubble-export-file-max-size-mb': number(10, 1, 100_000),
+  'hubble-export-file-max-backups': number(5, 0, 10_000),
+  'hubble-export-file-compress': flag(false),
+  'hubble-export-fieldmask': words(),
+  'hubble-export-allowlist': flowFilters,
+  'hubble-export-denylist': flowFilters,
+  'hubble-metrics': metricSpecs,
+  'hubble-metrics-server': text(':9965'),
   'hubble-disable-tls': flag(false),
   'hubble-tls-cert-file': text(''),
   'hubble-tls-key-file': text(''),

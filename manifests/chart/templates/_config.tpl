@@ -117,6 +117,7 @@ kube-proxy-replacement: {{ .kubeProxyReplacement | default false | toString | qu
 kube-proxy-replacement-healthz-bind-address: {{ .kubeProxyReplacementHealthzBindAddr | quote }}
 {{- end }}
 bpf-lb-sock: {{ .socketLB.enabled | quote }}
+trace-sock: {{ .socketLB.tracing | quote }}
 {{- if .socketLB.hostNamespaceOnly }}
 bpf-lb-sock-hostns-only: "true"
 {{- end }}
@@ -203,6 +204,27 @@ hubble-event-buffer-capacity: {{ .eventBufferCapacity | int | quote }}
 {{- end }}
 {{- if .memoryBudget }}
 hubble-memory-budget: {{ .memoryBudget | quote }}
+{{- end }}
+{{- with include "cilium.words" .metrics.enabled | fromYamlArray }}
+hubble-metrics: {{ join " " . | quote }}
+hubble-metrics-server: {{ printf ":%d" ($.Values.hubble.metrics.port | int) | quote }}
+{{- end }}
+{{- with .export.static }}
+{{- if .enabled }}
+hubble-export-file-path: {{ .filePath | quote }}
+hubble-export-file-max-size-mb: {{ .fileMaxSizeMb | int | quote }}
+hubble-export-file-max-backups: {{ .fileMaxBackups | int | quote }}
+hubble-export-file-compress: {{ .fileCompress | quote }}
+{{- if .fieldMask }}
+hubble-export-fieldmask: {{ join " " .fieldMask | quote }}
+{{- end }}
+{{- if .allowList }}
+hubble-export-allowlist: {{ join " " .allowList | quote }}
+{{- end }}
+{{- if .denyList }}
+hubble-export-denylist: {{ join " " .denyList | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 hubble-prefer-ipv6: {{ .preferIpv6 | quote }}
 hubble-disable-tls: {{ not .tls.enabled | quote }}

@@ -3,8 +3,10 @@ import {basename, join} from 'node:path'
 import {AgentEventType, type Policy} from '../../api/gen/flow.ts'
 import {monitorSocket} from '../../api/monitor-stream.ts'
 import {storeCapacity} from '../../hubble/observe/flow-capacity.ts'
+import type {WorkerOptions} from '../../hubble/server/messages.ts'
 import {HubbleThread} from '../../hubble/server/thread.ts'
 import {productVersion} from '../../runtime/version.ts'
+import type {AgentConfig} from '../config.ts'
 import type {AgentContext} from '../context.ts'
 import type {Tables} from '../state/tables.ts'
 import {AgentEventFeed} from './agent-event-feed.ts'
@@ -41,6 +43,8 @@ export class HubblePart {
         monitorPath: join(config['state-dir'], basename(monitorSocket)),
         listenAddress: config['hubble-listen-address'],
         tls: tlsFiles,
+        exported: exportedOf(config),
+        metrics: {specs: config['hubble-metrics'], address: config['hubble-metrics-server']},
       },
       tellAll: () => {
         this.#feed.tellAll()
@@ -99,5 +103,19 @@ export class HubblePart {
     this.#feed.stop()
     this.#events.stop()
     await this.#thread.stop()
+  }
+}
+
+function exportedOf(config: AgentConfig): WorkerOptions['exported'] {
+  const path = config['hubble-export-file-path']
+  if (path === '') return undefined
+  return {
+    path,
+    maxMegabytes: config['hubble-export-file-max-size-mb'],
+    backups: config['hubble-export-file-max-backups'],
+    compress: config['hubble-export-file-compress'],
+    fieldMask: config['hubble-export-fieldmask'],
+    allow: config['hubble-export-allowlist'],
+    deny: config['hubble-export-denylist'],
   }
 }

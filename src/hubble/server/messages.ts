@@ -1,5 +1,5 @@
 /** What the agent and its thread of flows tell each other. Plain values only: they are copied. */
-import type {AgentEvent} from '../../api/gen/flow.ts'
+import type {AgentEvent, FlowFilter} from '../../api/gen/flow.ts'
 import type {NameChanges} from '../flow/name-table.ts'
 import type {TlsFiles} from './listen.ts'
 import type {Peer} from './peers.ts'
@@ -17,6 +17,25 @@ export interface WorkerOptions {
   /** empty: no port */
   readonly listenAddress: string
   readonly tls: TlsFiles | undefined
+  /** undefined: flows are written nowhere */
+  readonly exported:
+    | {
+        /** `stdout`: to the log of the agent */
+        readonly path: string
+        readonly maxMegabytes: number
+        readonly backups: number
+        readonly compress: boolean
+        readonly fieldMask: readonly string[]
+        readonly allow: readonly FlowFilter[]
+        readonly deny: readonly FlowFilter[]
+      }
+    | undefined
+  readonly metrics: {
+    /** empty: nothing is counted */
+    readonly specs: readonly string[]
+    /** such as :9965 */
+    readonly address: string
+  }
 }
 
 export type ToWorker =
@@ -44,6 +63,8 @@ export interface WorkerCounts {
 export type FromWorker =
   | {readonly kind: 'ready'}
   | {readonly kind: 'counts'; readonly counts: WorkerCounts}
+  /** something goes wrong that ends nothing */
+  | {readonly kind: 'trouble'; readonly message: string}
   | {
       readonly kind: 'failed'
       readonly code: string

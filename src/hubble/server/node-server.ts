@@ -2,6 +2,7 @@
  * Hubble on a node: rings → store → servers. Runs in a thread of its own, so that the agent's work never waits for
  * flows, nor flows for it.
  */
+import type {Server as HttpServer} from 'node:http'
 import type {Server} from '@grpc/grpc-js'
 import {HealthService} from '../../api/gen/health.ts'
 import {ObserverService} from '../../api/gen/observer.ts'
@@ -10,7 +11,11 @@ import {qualifiedNode} from '../../api/hubble-names.ts'
 import {MonitorServer} from '../../api/monitor-server.ts'
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
 import {eventCodec} from '../../datapath/gen/types.ts'
+import {FlowExporter} from '../export/flow-exporter.ts'
+import {RotatingFile} from '../export/rotating-file.ts'
 import {NameTable} from '../flow/name-table.ts'
+import {FlowMeter} from '../metrics/flow-meter.ts'
+import {serveMetrics} from '../metrics/metrics-server.ts'
 import {machineClocks} from '../observe/boot-clock.ts'
 import {EventPump, type EventSource} from '../observe/event-pump.ts'
 import {EventTap} from '../observe/event-tap.ts'
@@ -25,6 +30,9 @@ import type {ToWorker, WorkerCounts, WorkerOptions} from './messages.ts'
 import {observerHandlers} from './observer.ts'
 import {Peers} from './peers.ts'
 
+/** often enough that the store holds all that comes meanwhile */
+const countEveryMs = 200
+
 export class NodeServer {
   readonly #options: WorkerOptions
   readonly #names: NameTable
@@ -34,9 +42,14 @@ export class NodeServer {
   readonly #services: readonly GrpcService[]
   readonly #servers: Server[] = []
   readonly #monitor: MonitorServer
+  #meter: FlowMeter | undefined
+  #exporter: FlowExporter | undefined
+  #metricsServer: HttpServer | undefined
+  #counting: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
 
-  constructor(options: WorkerOptions, source: EventSource) {
+  /** @param trouble told of what goes wrong and ends nothing @throws FLOW_FILTER_INVALID, HUBBLE_METRIC_INVALID */
+  constructor(options: WorkerOptions, source: EventSource, trouble: (message: string) => void = () => {}) {
     const nodeName = qualifiedNode(options.clusterName, options.nodeName)
     this.#options = options
     this.#names = new NameTable(nodeName)
@@ -56,7 +69,20 @@ export class NodeServer {
       bootTimeNs: boot,
     })
     const builder = new FlowBuilder(store, this.#pump.time, this.#names, options.version)
-    const {clusterName, version} = options
+    if (options.exported !== undefined) {
+      const {path, maxMegabytes, backups, compress, ...wanted} = options.exported
+      const file = new RotatingFile({path, maxBytes: maxMegabytes * 1_000_000, backups, compress, now: Date.now})
+      this.#exporter = new FlowExporter({
+        pump: this.#pump,
+        builder,
+        nodeName,
+        ...wanted,
+        write: (lines) => (path === 'stdout' ? process.stdout.write(lines) : file.write(lines)),
+        failed: (error) => trouble(`flows cannot be written to ${path}: ${error.message}`),
+      })
+    }
+    const {clusterName, version, metrics} = options
+    if (metrics.specs.length > 0) this.#meter = new FlowMeter(this.#pump, builder, metrics.specs)
     const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
     this.#services = [
       {definition: ObserverService, handlers: observerHandlers(observer)},
@@ -67,8 +93,14 @@ export class NodeServer {
 
   /** @throws HUBBLE_LISTEN_FAILED */
   async start(): Promise<void> {
-    const {socketPath, monitorPath, listenAddress, tls} = this.#options
+    const {socketPath, monitorPath, listenAddress, tls, metrics} = this.#options
     this.#pump.start()
+    this.#exporter?.start()
+    const meter = this.#meter
+    if (meter !== undefined) {
+      this.#metricsServer = await serveMetrics(meter.registry, metrics.address)
+      this.#counting = setInterval(() => meter.count(), countEveryMs)
+    }
     if (monitorPath !== '') await this.#monitor.listen(monitorPath)
     this.#servers.push(await listenOnUnixSocket(socketPath, this.#services))
     if (listenAddress !== '') this.#servers.push(await listenOnAddress(listenAddress, tls, this.#services))
@@ -77,6 +109,9 @@ export class NodeServer {
   stop(): void {
     for (const server of this.#servers) closeGrpcServer(server)
     this.#pump.stop()
+    clearInterval(this.#counting)
+    this.#exporter?.stop()
+    this.#metricsServer?.close()
     if (this.#options.monitorPath !== '') void this.#monitor.close()
   }
 

@@ -60,6 +60,8 @@ export class HubbleThread {
       this.problem = undefined
       const {socketPath, listenAddress} = this.#options.worker
       this.#options.log.info('Hubble serves flows', {socket: socketPath, address: listenAddress})
+    } else if (message.kind === 'trouble') {
+      this.#options.log.warn('the thread of flows has trouble', {detail: message.message}, {per: 'trouble'})
     } else this.#fail(new CiliumError(message.code, message.fields))
   }
 

@@ -14,7 +14,7 @@ const tell = (message: FromWorker) => port.postMessage(message)
 
 try {
   const stream = new EventStream(pinnedMaps(options.pinRoot))
-  const server = new NodeServer(options, stream)
+  const server = new NodeServer(options, stream, (message) => tell({kind: 'trouble', message}))
   port.on('message', (message: ToWorker) => {
     if (message.kind !== 'stop') return server.hear(message)
     server.stop()

@@ -42,6 +42,8 @@ async function startNode(name: Name): Promise<void> {
       monitorPath: '',
       listenAddress: '',
       tls: undefined,
+      exported: undefined,
+      metrics: {specs: [], address: ''},
     },
     ring,
   )

@@ -33,6 +33,8 @@ beforeEach(async () => {
       monitorPath: join(folder, 'monitor.sock'),
       listenAddress: '',
       tls: undefined,
+      exported: undefined,
+      metrics: {specs: [], address: ''},
     },
     ring,
   )

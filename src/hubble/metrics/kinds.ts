@@ -1,0 +1,207 @@
+/** The metrics by the name of their spec: which series a flow belongs to. */
+import {
+  DropReasonEnum,
+  type Flow,
+  FlowType,
+  type TCPFlags,
+  TraceObservationPointEnum,
+  VerdictEnum,
+} from '../../api/gen/flow.ts'
+import {enumName} from '../../api/wire/json.ts'
+import type {EnumType} from '../../api/wire/message.ts'
+import {dropReasonNames} from '../../datapath/gen/enums.ts'
+import type {Counter, MetricRegistry} from '../../runtime/metrics.ts'
+import {type Contexts, contextsOf} from './contexts.ts'
+import type {MetricSpec} from './spec.ts'
+
+/** Counts `count` flows that are alike. */
+export type CountFlow = (flow: Flow, count: number) => void
+
+type Kind = (
+  spec: MetricSpec,
+  counter: (name: string, help: string, labels: readonly string[]) => Labelled,
+) => CountFlow
+
+/** A counter whose series have the labels of contexts, too. */
+interface Labelled {
+  add(flow: Flow, count: number, labels: readonly string[]): void
+}
+
+const verdicts = {forwarded: 1, dropped: 2, redirected: 5} as const
+const eventNames: Readonly<Record<number, string>> = {
+  1: 'Drop',
+  3: 'Capture',
+  4: 'Trace',
+  5: 'PolicyVerdict',
+  7: 'TraceSock',
+}
+const matchNames = ['none', 'l3-only', 'l3-l4', 'l4-only', 'all', 'l3-proto', 'proto-only'] as const
+
+const kinds: Readonly<Record<string, Kind>> = {
+  drop: (_, counter) => {
+    const total = counter('drop_total', 'Number of drops', ['reason', 'protocol'])
+    return (flow, count) => {
+      if (flow.verdict !== verdicts.dropped) return
+      total.add(flow, count, [reasonName(flow.drop_reason_desc ?? 0), protocolOf(flow)])
+    }
+  },
+  flow: (_, counter) => {
+    const total = counter('flows_processed_total', 'Total number of flows processed', [
+      'protocol',
+      'type',
+      'subtype',
+      'verdict',
+    ])
+    return (flow, count) => {
+      const verdict = nameOf(VerdictEnum, flow.verdict ?? 0)
+      total.add(flow, count, [protocolOf(flow), ...typeOf(flow), verdict])
+    }
+  },
+  'flows-to-world': ({options}, counter) => {
+    const withPort = options.has('port')
+    const total = counter('flows_to_world_total', 'Total number of flows to reserved:world', [
+      'protocol',
+      'verdict',
+      ...(withPort ? ['port'] : []),
+    ])
+    return (flow, count) => {
+      if (flow.is_reply === true) return
+      if (
+        !options.has('any-drop') &&
+        flow.verdict === verdicts.dropped &&
+        flow.drop_reason_desc !== 133 &&
+        flow.drop_reason_desc !== 181
+      )
+        return
+      if (!(flow.destination?.labels ?? []).some((label) => label.startsWith('reserved:world'))) return
+      if (options.has('syn-only') && (flow.l4?.TCP === undefined || flagsKey(flow.l4.TCP.flags) !== 'SYN')) return
+      const labels = [protocolOf(flow), nameOf(VerdictEnum, flow.verdict ?? 0).toLowerCase()]
+      total.add(flow, count, withPort ? [...labels, portOf(flow)] : labels)
+    }
+  },
+  icmp: (_, counter) => {
+    const total = counter('icmp_total', 'Number of ICMP messages', ['family', 'type'])
+    return (flow, count) => {
+      const [family, type] = flow.l4?.ICMPv4 === undefined ? ['IPv6', flow.l4?.ICMPv6] : ['IPv4', flow.l4.ICMPv4]
+      if (type === undefined) return
+      total.add(flow, count, [family!, (flow.Summary ?? '').split(' ')[1] ?? String(type.type ?? 0)])
+    }
+  },
+  policy: (_, counter) => {
+    const total = counter('policy_verdicts_total', 'Total number of Cilium network policy verdicts', [
+      'direction',
+      'match',
+      'action',
+    ])
+    return (flow, count) => {
+      if (flow.event_type?.type !== 5 || flow.source?.identity === 1) return
+      const direction = flow.traffic_direction === 1 ? 'ingress' : flow.traffic_direction === 2 ? 'egress' : 'unknown'
+      const match = matchNames[flow.policy_match_type ?? 0] ?? 'unknown'
+      total.add(flow, count, [direction, match, nameOf(VerdictEnum, flow.verdict ?? 0).toLowerCase()])
+    }
+  },
+  'port-distribution': (_, counter) => {
+    const total = counter('port_distribution_total', 'Numbers of packets distributed by destination port', [
+      'protocol',
+      'port',
+    ])
+    return (flow, count) => {
+      if (flow.verdict !== verdicts.forwarded || flow.is_reply === true || flow.is_reply === undefined) return
+      total.add(flow, count, [protocolOf(flow), portOf(flow)])
+    }
+  },
+  tcp: (_, counter) => {
+    const total = counter('tcp_flags_total', 'TCP flag occurrences', ['flag', 'family'])
+    return (flow, count) => {
+      const {TCP} = flow.l4 ?? {}
+      if (TCP === undefined || (flow.verdict !== verdicts.forwarded && flow.verdict !== verdicts.redirected)) return
+      const family = flow.IP?.ipVersion === 2 ? 'IPv6' : 'IPv4'
+      for (const flag of ['SYN-ACK', 'SYN', 'FIN', 'RST'] as const) {
+        if (!hasFlag(TCP.flags, flag)) continue
+        total.add(flow, count, [flag, family])
+        if (flag === 'SYN-ACK') return
+      }
+    }
+  },
+  // no program tells records of layer 7: the series are there for those who look for them
+  dns: (_, counter) => {
+    counter('dns_queries_total', 'Number of DNS queries observed', ['rcode', 'qtypes', 'ips_returned'])
+    counter('dns_responses_total', 'Number of DNS responses observed', ['rcode', 'qtypes', 'ips_returned'])
+    return () => {}
+  },
+  http: (_, counter) => httpKind(counter),
+  httpV2: (_, counter) => httpKind(counter),
+}
+
+function httpKind(counter: Parameters<Kind>[1]): CountFlow {
+  counter('http_requests_total', 'Count of HTTP requests', ['method', 'protocol', 'status', 'reporter'])
+  return () => {}
+}
+
+export const metricNames = Object.keys(kinds)
+
+export interface CountingKind {
+  readonly count: CountFlow
+  /** series say who the ends are, so flows are alike only when their ends are the same */
+  readonly needsEnds: boolean
+}
+
+/** Undefined for a name that nobody knows. @throws HUBBLE_METRIC_INVALID */
+export function countingKind(spec: MetricSpec, registry: MetricRegistry, maxSeries: number): CountingKind | undefined {
+  const kind = kinds[spec.name]
+  if (kind === undefined) return undefined
+  const contexts = contextsOf(spec)
+  const counter = (name: string, help: string, labels: readonly string[]) =>
+    labelled(
+      registry.counter({name: `hubble_${name}`, help, labels: [...contexts.names, ...labels], maxSeries}),
+      contexts,
+    )
+  return {count: kind(spec, counter), needsEnds: contexts.names.length > 0}
+}
+
+function labelled(counter: Counter, contexts: Contexts): Labelled {
+  return {
+    add: (flow, count, labels) => counter.labels(...contexts.values(flow), ...labels).inc(count),
+  }
+}
+
+function protocolOf({l4}: Flow): string {
+  return l4 === undefined ? 'Unknown flow' : (Object.keys(l4)[0] ?? 'Unknown flow')
+}
+
+function typeOf({Type, event_type: event, trace_observation_point: point}: Flow): [string, string] {
+  if (Type === FlowType.L7) return ['L7', '']
+  const name = eventNames[event?.type ?? 0] ?? 'Unknown'
+  if (name !== 'Trace') return [name, '']
+  return [
+    name,
+    nameOf(TraceObservationPointEnum, point ?? 0)
+      .toLowerCase()
+      .replaceAll('_', '-'),
+  ]
+}
+
+/** The port that was asked; of ICMP 0. */
+function portOf({l4}: Flow): string {
+  const {TCP, UDP, SCTP} = l4 ?? {}
+  return String((TCP ?? UDP ?? SCTP)?.destination_port ?? 0)
+}
+
+function hasFlag(flags: TCPFlags | undefined, flag: 'SYN' | 'SYN-ACK' | 'FIN' | 'RST'): boolean {
+  if (flag === 'SYN-ACK') return flags?.SYN === true && flags.ACK === true
+  return flags?.[flag] === true
+}
+
+function flagsKey(flags: TCPFlags | undefined): string {
+  return Object.keys(flags ?? {}).join()
+}
+
+/** Reasons of ours have no name in the API: theirs in the programs is taken. */
+function reasonName(reason: number): string {
+  const known = enumName(DropReasonEnum, reason) ?? dropReasonNames.get(reason)
+  return known?.replace(/^DROP_(?=NO_SERVICE|NO_LOCAL|NO_MASQ|FLOW_|TOO_|STALE_|UNKNOWN_ADDRESS)/, '') ?? String(reason)
+}
+
+function nameOf(type: EnumType, number: number): string {
+  return enumName(type, number) ?? String(number)
+}
