@@ -227,7 +227,7 @@ describe('every value that names a key', () => {
   const named = readValuesSource().filter((value) => value.configKeys.length > 0)
   const later = laterValues(chart)
 
-  test('changes it', {timeout: 60_000}, () => {
+  test('changes it', {timeout: 240_000}, () => {
     const found = named.map((one) => {
       const possible =
         (one.schema['enum'] as Value[] | undefined) ?? typesOf(one).flatMap((type) => candidates[type] ?? [])
