@@ -86,6 +86,8 @@ export async function startObserver(options: {readonly capacity?: number} = {}):
           monitorPath: join(folder, 'monitor.sock'),
           listenAddress: '',
           tls: undefined,
+          exported: undefined,
+          metrics: {specs: [], address: ''},
         },
         ring,
       )
