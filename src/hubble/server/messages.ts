@@ -18,7 +18,7 @@ export interface WorkerOptions {
   readonly listenAddress: string
   readonly tls: TlsFiles | undefined
   /** undefined: flows are written nowhere */
-  readonly exported:
+  readonly exported?:
     | {
         /** `stdout`: to the log of the agent */
         readonly path: string
@@ -30,8 +30,8 @@ export interface WorkerOptions {
         readonly deny: readonly FlowFilter[]
       }
     | undefined
-  readonly metrics: {
-    /** empty: nothing is counted */
+  /** undefined: nothing is counted */
+  readonly metrics?: {
     readonly specs: readonly string[]
     /** such as :9965 */
     readonly address: string

@@ -82,7 +82,8 @@ export class NodeServer {
       })
     }
     const {clusterName, version, metrics} = options
-    if (metrics.specs.length > 0) this.#meter = new FlowMeter(this.#pump, builder, metrics.specs)
+    if (metrics !== undefined && metrics.specs.length > 0)
+      this.#meter = new FlowMeter(this.#pump, builder, metrics.specs)
     const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
     this.#services = [
       {definition: ObserverService, handlers: observerHandlers(observer)},
@@ -97,7 +98,7 @@ export class NodeServer {
     this.#pump.start()
     this.#exporter?.start()
     const meter = this.#meter
-    if (meter !== undefined) {
+    if (meter !== undefined && metrics !== undefined) {
       this.#metricsServer = await serveMetrics(meter.registry, metrics.address)
       this.#counting = setInterval(() => meter.count(), countEveryMs)
     }
