@@ -11,6 +11,7 @@ export const topics: Readonly<Record<string, string>> = {
   'dbg:bpf:lb': 'services and backends of the datapath',
   'dbg:bpf:lb:maglev': 'tables by which clients from outside are spread',
   'dbg:bpf:metrics': 'forward and drop counters of the datapath',
+  'dbg:bpf:policy': 'rule sets of the datapath',
   'dbg:bpf:nat': 'address translations that the datapath keeps',
   'dbg:config': 'settings of this agent',
   'dbg:endpoint': 'endpoints of this node',

@@ -1,7 +1,15 @@
 import {declareErrors} from '../../runtime/errors.ts'
 import {declareUsageErrors} from '../errors.ts'
 
-export const {AGENT_UNREACHABLE, AGENT_REFUSED, AGENT_NOT_FOUND, AGENT_UNREADABLE, AGENT_UNHEALTHY} = declareErrors({
+export const {
+  AGENT_UNREACHABLE,
+  AGENT_REFUSED,
+  AGENT_NOT_FOUND,
+  AGENT_UNREADABLE,
+  AGENT_UNHEALTHY,
+  ENDPOINT_UNKNOWN,
+  POLICY_WAIT_TIMEOUT,
+} = declareErrors({
   AGENT_UNREACHABLE: {
     what: 'cilium: daemon unreachable at {host}: {detail}',
     advice: 'run this in the agent pod of a node, or name its socket with -H; "cilium-dbg bpf" works without an agent',
@@ -16,6 +24,11 @@ export const {AGENT_UNREACHABLE, AGENT_REFUSED, AGENT_NOT_FOUND, AGENT_UNREADABL
     advice: 'check that this program and the agent have the same version: cilium-dbg version',
   },
   AGENT_UNHEALTHY: {what: '{detail}', advice: 'cilium-dbg status --verbose'},
+  ENDPOINT_UNKNOWN: {what: 'the datapath has no endpoint {id}', advice: 'see cilium-dbg bpf policy list'},
+  POLICY_WAIT_TIMEOUT: {
+    what: 'endpoints {endpoints} have not reached policy revision {revision} in time',
+    advice: 'see cilium-dbg endpoint list and the log of the agent',
+  },
 })
 
 export const {ENDPOINT_ID_INVALID, OPTION_INVALID, HOST_INVALID} = declareUsageErrors({

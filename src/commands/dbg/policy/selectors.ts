@@ -1,0 +1,18 @@
+import {Flags} from '@oclif/core'
+import {AgentCommand} from '../../../cli/dbg/agent-command.ts'
+import {getSelectors, type SelectorUse, selectorText} from '../../../cli/dbg/policy.ts'
+import {outputFlag} from '../../../cli/output-format.ts'
+
+export default class PolicySelectors extends AgentCommand<readonly SelectorUse[]> {
+  static override summary = 'show the selectors of peers in policies, and whom each selects'
+  static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> -o json']
+  static override flags = {
+    limit: Flags.integer({summary: 'identities shown of each selector', default: 20, min: 1}),
+    output: outputFlag(['text', 'json', 'yaml', 'jsonpath']),
+  }
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(PolicySelectors)
+    await this.show(await getSelectors(this.agent, {subjects: false}), (all) => selectorText(all, flags.limit))
+  }
+}
