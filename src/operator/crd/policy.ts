@@ -162,45 +162,59 @@ const kafkaRule = object({
   topic: string({maxLength: 255}),
 })
 
-const toPorts = list(
-  object({
-    ports: list(port, {maxItems: 40}),
-    terminatingTLS: tlsContext,
-    originatingTLS: tlsContext,
-    serverNames: list(string(dnsPattern), {minItems: 1, 'x-kubernetes-list-type': 'set'}),
-    listener: object({
-      envoyConfig: required(
-        object({
-          kind: oneWordOf('CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig'),
-          name: required(string({minLength: 1})),
-        }),
-      ),
-      name: required(string({minLength: 1})),
-      priority: integer({minimum: 1, maximum: 100}),
-    }),
-    rules: object(
+/** @param never a field that has no meaning in this direction: refused, for one that is dropped would widen the rule */
+const toPorts = (never: {readonly entry?: string; readonly rule?: string}) =>
+  list(
+    object(
       {
-        http: list(httpRule),
-        dns: list(dnsMatch),
-        kafka: list(kafkaRule),
-        l7proto: string(),
-        l7: list(map(string())),
+        ports: list(port, {maxItems: 40}),
+        terminatingTLS: tlsContext,
+        originatingTLS: tlsContext,
+        serverNames: list(string(dnsPattern), {minItems: 1, 'x-kubernetes-list-type': 'set'}),
+        listener: object({
+          envoyConfig: required(
+            object({
+              kind: oneWordOf('CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig'),
+              name: required(string({minLength: 1})),
+            }),
+          ),
+          name: required(string({minLength: 1})),
+          priority: integer({minimum: 1, maximum: 100}),
+        }),
+        rules: object(
+          {
+            http: list(httpRule),
+            dns: list(dnsMatch),
+            kafka: list(kafkaRule),
+            l7proto: string(),
+            l7: list(map(string())),
+          },
+          {...exactlyOne('http', 'dns', 'kafka', 'l7proto'), ...without(never.rule)},
+        ),
       },
-      exactlyOne('http', 'dns', 'kafka', 'l7proto'),
+      without(never.entry),
     ),
-  }),
-)
+  )
+const ingressPorts = toPorts({entry: 'listener', rule: 'dns'})
+const egressPorts = toPorts({})
+
+function without(field: string | undefined): Partial<Schema> {
+  return field === undefined ? {} : {not: {required: [field]}}
+}
 
 /** Deny rules end at layer 4. */
-const toPortsDeny = list(object({ports: list(port)}))
+const toPortsDeny = list(object({ports: list(port, {maxItems: 40})}))
 
 const authentication = object({mode: required(oneWordOf('disabled', 'required', 'test-always-fail'))})
 
 const toServices = list(
-  object({
-    k8sServiceSelector: object({selector: required(labelSelector), namespace: string()}),
-    k8sService: object({serviceName: string(), namespace: string()}),
-  }),
+  object(
+    {
+      k8sServiceSelector: object({selector: required(labelSelector), namespace: string()}),
+      k8sService: object({serviceName: required(string({minLength: 1})), namespace: string()}),
+    },
+    exactlyOne('k8sService', 'k8sServiceSelector'),
+  ),
 )
 
 /** Who the other end may be. The kinds exclude one another within one rule. */
@@ -265,11 +279,16 @@ const rule = (checks: RuleChecks) =>
     {
       endpointSelector: describe('the endpoints that the rule is for; {} selects all', labelSelector),
       nodeSelector: describe('the nodes that the rule is for', labelSelector),
-      ingress: list(object({...ingressRule, toPorts, authentication}, checks.ingress)),
+      ingress: list(object({...ingressRule, toPorts: ingressPorts, authentication}, checks.ingress)),
       ingressDeny: list(object({...ingressRule, toPorts: toPortsDeny}, rules(portsOrIcmps))),
       egress: list(
         object(
-          {...egressRule, toPorts, toFQDNs: describe('names that DNS answers gave', list(dnsMatch)), authentication},
+          {
+            ...egressRule,
+            toPorts: egressPorts,
+            toFQDNs: describe('names that DNS answers gave', list(dnsMatch)),
+            authentication,
+          },
           checks.egress,
         ),
       ),

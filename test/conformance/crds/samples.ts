@@ -265,6 +265,34 @@ export const badSamples: readonly BadSample[] = [
     ...cnp('an icmp name that does not exist', {ingress: [{icmps: [{fields: [{type: 'Ping'}]}]}]}),
     refusedWith: 'spec.ingress[0].icmps[0].fields[0].type',
   },
+  {
+    ...cnp('DNS rules on the way in', {
+      ingress: [{toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchPattern: '*'}]}}]}],
+    }),
+    refusedWith: 'spec.ingress[0].toPorts[0].rules',
+  },
+  {
+    ...cnp('a listener on the way in', {
+      ingress: [{toPorts: [{ports: [{port: '80'}], listener: {envoyConfig: {name: 'x'}, name: 'y'}}]}],
+    }),
+    refusedWith: 'spec.ingress[0].toPorts[0]',
+  },
+  {
+    ...cnp('a service without a name', {egress: [{toServices: [{k8sService: {namespace: 'default'}}]}]}),
+    refusedWith: 'spec.egress[0].toServices[0].k8sService.serviceName',
+  },
+  {
+    ...cnp('a service by name and by labels', {
+      egress: [{toServices: [{k8sService: {serviceName: 'x'}, k8sServiceSelector: {selector: {}}}]}],
+    }),
+    refusedWith: 'spec.egress[0].toServices[0]',
+  },
+  {
+    ...cnp('too many ports in a deny', {
+      ingressDeny: [{toPorts: [{ports: Array.from({length: 41}, (_, n) => ({port: String(n + 1)}))}]}],
+    }),
+    refusedWith: 'spec.ingressDeny[0].toPorts[0].ports',
+  },
   {...cnp('fromRequires', {ingress: [{fromRequires: ['x']}]}), refusedWith: 'spec.ingress[0].fromRequires'},
   {
     ...cnp('a DNS name with a star', {egress: [{toFQDNs: [{matchName: '*.example.com'}]}]}),
