@@ -30,7 +30,7 @@ import {CiliumError, fail} from '../runtime/errors.ts'
 import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
 import {parseListenAddress} from './api/listen.ts'
-import type {ApiSources, RunnerState} from './api/sources.ts'
+import type {ApiSources} from './api/sources.ts'
 import {statusModel} from './api/status-model.ts'
 import {ClusterHealth} from './cluster-health.ts'
 import {CniFront, eventReason} from './cni/front.ts'
@@ -80,6 +80,7 @@ import {ServiceClaimants} from './reconcile/service-claimants.ts'
 import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
+import type {RunnerState} from './runner-state.ts'
 import {addServers} from './servers.ts'
 import {HealthCheckPorts} from './service/health-check.ts'
 import {nodePortIps} from './service/node-port-ips.ts'
@@ -184,6 +185,7 @@ export class Agent {
       registry: context.registry,
       tables,
       pools,
+      policy: () => this.policy,
       maps: () => (this.datapath === undefined ? undefined : (name) => this.datapath!.generation.map(name)),
     })
     this.serviceMetrics = new ServiceMetrics({
@@ -676,6 +678,7 @@ export class Agent {
       waitingFor: () =>
         this.starting === 'node' && this.ownNode.waiting !== '' ? this.ownNode.waiting : this.starting,
       services: () => this.services,
+      policy: () => this.policy,
       flows: () => this.hubble?.state,
       disconnect: (row) => this.connections.release(row),
     }

@@ -3,7 +3,7 @@ import type {Clock} from '../runtime/clock.ts'
 import {CiliumError} from '../runtime/errors.ts'
 import type {Reconciler} from '../runtime/reconciler.ts'
 import type {Table} from '../runtime/table.ts'
-import type {RunnerState} from './api/sources.ts'
+import type {RunnerState} from './runner-state.ts'
 
 export class ObservedReconciler<Row> implements Reconciler<Row> {
   private readonly name: string

@@ -3,9 +3,10 @@ import {COUNTER_DIRECTIONS} from '../datapath/gen/constants.ts'
 import type {MapOpener} from '../datapath/maps/open.ts'
 import {openCounters} from '../datapath/maps/open.ts'
 import {isDrop, reasonText} from '../model/drop-reasons.ts'
-import {endpointStates} from '../model/endpoint-state.ts'
+import {endpointStates, policyEnforcements} from '../model/endpoint-state.ts'
 import {identityScope} from '../model/identity.ts'
 import type {Gauge, MetricRegistry} from '../runtime/metrics.ts'
+import {enforcementOf, type PolicyState} from './api/policy-model.ts'
 import type {NodePools} from './ipam/node-pools.ts'
 import type {Tables} from './state/tables.ts'
 
@@ -15,11 +16,14 @@ export interface StateMetricsOptions {
   readonly pools: NodePools
   /** undefined before the datapath is loaded */
   readonly maps: () => MapOpener | undefined
+  /** undefined before the datapath is loaded */
+  readonly policy: () => PolicyState | undefined
 }
 
 /** Adds them; nothing is kept. */
-export function registerStateMetrics({registry, tables, pools, maps}: StateMetricsOptions): void {
+export function registerStateMetrics({registry, tables, pools, maps, policy}: StateMetricsOptions): void {
   registerEndpoints(registry, tables)
+  registerPolicies(registry, tables, policy)
   registerAddresses(registry, pools)
   registerPackets(registry, maps)
 }
@@ -29,14 +33,41 @@ function registerEndpoints(registry: MetricRegistry, tables: Tables): void {
   const states = registry.gauge({name: 'cilium_endpoint_state', help: 'endpoints by state', labels: ['endpoint_state']})
   const identities = registry.gauge({name: 'cilium_identity', help: 'identities by type', labels: ['type']})
   const nodes = registry.gauge({name: 'cilium_nodes_all_num', help: 'nodes of the cluster'}).labels()
-  const policies = registry.gauge({name: 'cilium_policy', help: 'policies that are loaded'}).labels()
   registry.onCollect(() => {
     endpoints.set(tables.endpoints.size)
     for (const state of Object.keys(endpointStates)) states.labels(state).set(0)
     for (const {state} of tables.endpoints.values()) states.labels(state).inc()
     identities.labels('cluster_local').set(countCluster(tables))
     nodes.set(tables.nodes.size)
-    policies.set(0)
+  })
+}
+
+function registerPolicies(registry: MetricRegistry, tables: Tables, state: () => PolicyState | undefined): void {
+  const policies = registry.gauge({name: 'cilium_policy', help: 'policies that are loaded'}).labels()
+  const revision = registry.gauge({name: 'cilium_policy_max_revision', help: 'changes of policies so far'}).labels()
+  const enforcement = registry.gauge({
+    name: 'cilium_policy_endpoint_enforcement_status',
+    help: 'endpoints by the directions in which policies are enforced',
+    labels: ['enforcement'],
+  })
+  const changes = registry.counter({
+    name: 'cilium_policy_change_total',
+    help: 'policies that came, changed or went, and whether they could be used',
+    labels: ['source', 'operation', 'outcome'],
+  })
+  tables.policies.subscribe((all) => {
+    for (const {row, old} of all) {
+      const operation = row === undefined ? 'delete' : old === undefined ? 'create' : 'update'
+      changes.labels('k8s', operation, row?.checked.ok === false ? 'fail' : 'success').inc()
+    }
+  })
+  registry.onCollect(() => {
+    policies.set([...tables.policies.values()].filter(({checked}) => checked.ok).length)
+    revision.set(state()?.revision ?? 1)
+    for (const one of policyEnforcements) enforcement.labels(one).set(0)
+    for (const row of tables.endpoints.values()) {
+      enforcement.labels(enforcementOf(state()?.standings.stateOf(row))).inc()
+    }
   })
 }
 

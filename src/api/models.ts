@@ -632,6 +632,12 @@ export interface IPListEntryMetadata {
   readonly source?: string | undefined
 }
 
+export interface SelectorIdentityMapping {
+  readonly selector?: string | undefined
+  readonly identities?: readonly number[] | undefined
+  readonly users?: number | undefined
+}
+
 export interface Policy {
   readonly policy?: string | undefined
   readonly revision?: number | undefined

@@ -49,6 +49,11 @@ const settings = {
   'remove-cilium-node-taints': boolOption(true),
   'set-cilium-node-taints': boolOption(true),
   'set-cilium-is-up-condition': boolOption(true),
+  // what policies mean
+  'policy-default-local-cluster': boolOption(true),
+  'enable-node-selector-labels': boolOption(false),
+  'enable-host-firewall': boolOption(false),
+  'enable-extended-ip-protocols': boolOption(false),
   // certificates of Hubble
   'cluster-name': textOption('default'),
   'hubble-tls-auto': boolOption(false),

@@ -14,6 +14,7 @@ import {readServiceRanges} from './ipam/service-ranges.ts'
 import {LbIpam} from './lb-ipam/lb-ipam.ts'
 import type {OperatorMetrics} from './metrics.ts'
 import {NodeReadiness} from './node/node-readiness.ts'
+import {PolicyStatus} from './policy/policy-status.ts'
 import {createTables, Sources} from './reflect/sources.ts'
 
 export interface LeaderOptions {
@@ -64,6 +65,15 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
       },
     }),
   )
+
+  const policyOptions = {
+    cluster: config['cluster-name'],
+    localClusterOnly: config['policy-default-local-cluster'],
+    nodeSelectors: config['enable-node-selector-labels'],
+    hostFirewall: config['enable-host-firewall'],
+    extendedProtocols: config['enable-extended-ip-protocols'],
+  }
+  parts.push(new PolicyStatus({client, policyOptions, clock, log, metrics: reconcilerMetrics}))
 
   if (config['enable-lb-ipam']) {
     const choice = {

@@ -1,6 +1,6 @@
 /** The local REST API (/var/run/cilium/cilium.sock, base path /v1): what exists so far of Cilium's. */
 import {readFileSync} from 'node:fs'
-import type {BPFMap, DaemonConfiguration, IdentityEndpoints, IPListEntry} from '../../api/models.ts'
+import type {BPFMap, DaemonConfiguration, Endpoint, IdentityEndpoints, IPListEntry} from '../../api/models.ts'
 import {Cidr} from '../../model/cidr.ts'
 import {identity, parseIdentity, reservedIdentities} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
@@ -16,6 +16,7 @@ import {endpointHealth, endpointLog, endpointModel, identityModel, labelsFor} fr
 import {type ApiReply, type ApiRequest, type ApiRoutes, ok} from './http.ts'
 import {localRedirectModels} from './local-redirect-model.ts'
 import {addressing, nodeModel} from './node-model.ts'
+import {policyModel, selectorModels} from './policy-model.ts'
 import {serviceById, serviceModels} from './service-model.ts'
 import type {ApiSources} from './sources.ts'
 import {statusModel} from './status-model.ts'
@@ -41,8 +42,8 @@ export function agentRoutes(sources: ApiSources): ApiRoutes {
     ...mapRoutes(sources),
     ...ipamRoutes(sources),
     'GET /v1/ip': (request) => ok(ipList(sources, request)),
-    'GET /v1/policy': () => ok({policy: '[]', revision: 1}),
-    'GET /v1/policy/selectors': () => ok([]),
+    'GET /v1/policy': () => ok(policyModel(sources.tables, sources.policy())),
+    'GET /v1/policy/selectors': () => ok(selectorModels(sources.policy())),
     'GET /v1/policy/subject-selectors': () => ok([]),
     'GET /v1/fqdn/cache': () => ok([]),
     'GET /v1/fqdn/names': () => ok({DNSPollNames: [], FQDNPolicySelectors: []}),
@@ -60,7 +61,7 @@ export function agentRoutes(sources: ApiSources): ApiRoutes {
 
 function endpointRoutes(sources: ApiSources): ApiRoutes {
   const {tables} = sources
-  const model = (row: EndpointRow) => endpointModel(row, tables.pods.get(`${row.namespace}/${row.pod}`))
+  const model = modelOf(sources)
   const find = ({params}: ApiRequest) => findEndpoint(tables, params['id'] ?? '')
   return {
     'GET /v1/endpoint': async (request) => {
@@ -92,6 +93,10 @@ function endpointRoutes(sources: ApiSources): ApiRoutes {
       return {status: rows.length === 0 ? 404 : 200}
     },
   }
+}
+
+function modelOf({tables, policy}: ApiSources): (row: EndpointRow) => Endpoint {
+  return (row) => endpointModel(row, tables.pods.get(`${row.namespace}/${row.pod}`), policy()?.standings.stateOf(row))
 }
 
 function identityRoutes(sources: ApiSources): ApiRoutes {
@@ -311,7 +316,7 @@ async function changeConfiguration(sources: ApiSources, request: ApiRequest): Pr
 function debugInfo(sources: ApiSources) {
   const {version, revision, arch} = productVersion()
   const built = '1970-01-01T00:00:00+00:00'
-  const model = (row: EndpointRow) => endpointModel(row, sources.tables.pods.get(`${row.namespace}/${row.pod}`))
+  const model = modelOf(sources)
   return {
     // readers split it at blanks and want seven fields
     'cilium-version': `${version} ${revision} ${built} go version node${process.versions.node} linux/${arch}`,
@@ -319,7 +324,7 @@ function debugInfo(sources: ApiSources) {
     'endpoint-list': [...sources.tables.endpoints.values()].map(model),
     'environment-variables': [],
     'kernel-version': readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
-    policy: {policy: '[]', revision: 1},
+    policy: policyModel(sources.tables, sources.policy()),
     'service-list': serviceModels(sources),
     subsystem: {},
   }

@@ -1,27 +1,20 @@
 /** Endpoints as the API shows them. Pure. */
 import type {Endpoint, EndpointHealth, EndpointStatusChange, Identity} from '../../api/models.ts'
-import {policyEnforcements} from '../../model/endpoint-state.ts'
 import {type Identity as IdentityNumber, reservedLabels} from '../../model/identity.ts'
 import type {LabelSet} from '../../model/labels.ts'
 import {labelsSha256} from '../identity/identity-number.ts'
+import type {EndpointPolicyState} from '../policy/standings.ts'
 import type {EndpointRow, PodRow} from '../state/rows.ts'
+import {endpointPolicyModel} from './policy-model.ts'
 
-export function endpointModel(row: EndpointRow, pod: PodRow | undefined): Endpoint {
+export function endpointModel(
+  row: EndpointRow,
+  pod: PodRow | undefined,
+  state: EndpointPolicyState | undefined,
+): Endpoint {
   const spec = {options: optionsOf(row), 'label-configuration': {}}
   const relevant = row.labels?.toStrings() ?? []
-  const enforcement = policyEnforcements[0]
-  const policy = {
-    'allowed-egress-identities': [],
-    'allowed-ingress-identities': [],
-    'denied-egress-identities': [],
-    'denied-ingress-identities': [],
-    'cidr-policy': {egress: [], ingress: []},
-    l4: {egress: [], ingress: []},
-    build: 1,
-    id: row.identity ?? 0,
-    'policy-enabled': enforcement,
-    'policy-revision': 1,
-  }
+  const policy = endpointPolicyModel(row, state)
   return {
     id: row.id,
     spec,
@@ -58,7 +51,12 @@ export function endpointModel(row: EndpointRow, pod: PodRow | undefined): Endpoi
         'interface-name': row.hostDevice,
         mac: String(row.mac),
       },
-      policy: {'proxy-policy-revision': 1, 'proxy-statistics': [], realized: policy, spec: policy},
+      policy: {
+        'proxy-policy-revision': policy['policy-revision'],
+        'proxy-statistics': [],
+        realized: policy,
+        spec: policy,
+      },
       realized: spec,
       state: row.state,
     },

@@ -7,20 +7,11 @@ import type {PodNetwork} from '../endpoint/connections.ts'
 import type {NodePools} from '../ipam/node-pools.ts'
 import type {NodeFacts} from '../node/facts.ts'
 import type {FrontendState} from '../reconcile/services.ts'
+import type {RunnerState} from '../runner-state.ts'
 import type {FrontendRow} from '../service/rows.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
-
-export interface RunnerState {
-  readonly name: string
-  readonly failing: number
-  /** of the row that failed last */
-  readonly lastError: string | undefined
-  readonly lastErrorAt: number | undefined
-  readonly lastSuccessAt: number | undefined
-  readonly successes: number
-  readonly failures: number
-}
+import type {PolicyState} from './policy-model.ts'
 
 export interface KubernetesState {
   /** `1.34 (v1.34.4) [linux/amd64]` */
@@ -80,6 +71,8 @@ export interface ApiSources {
   services(): {stateOf(row: FrontendRow): FrontendState | undefined} | undefined
   /** every metric with its value now */
   metrics(): Promise<readonly Sample[]>
+  /** undefined before the datapath is loaded */
+  policy(): PolicyState | undefined
   /** ends an endpoint */
   disconnect(row: EndpointRow): Promise<void>
 }

@@ -5,8 +5,9 @@ import {EVENT_RING_BYTES} from '../../datapath/gen/constants.ts'
 import {clusterIdentities} from '../../model/identity.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentConfig} from '../config.ts'
+import type {RunnerState} from '../runner-state.ts'
 import {serviceFeatures} from './service-model.ts'
-import type {ApiSources, RunnerState} from './sources.ts'
+import type {ApiSources} from './sources.ts'
 
 export interface StatusOptions {
   /** only what decides whether the agent is healthy */

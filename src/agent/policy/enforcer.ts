@@ -22,6 +22,7 @@ import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {TableChange} from '../../runtime/table.ts'
 import type {EndpointMap} from '../reconcile/datapath-door.ts'
+import type {RunnerState} from '../runner-state.ts'
 import type {AddressRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 import {AddressClasses} from './address-classes.ts'
@@ -82,6 +83,12 @@ export class PolicyEnforcer {
   private scheduled = false
   private running: Promise<void> = Promise.resolve()
   private policyRevision = 1
+  private failing = 0
+  private failures = 0
+  private successes = 0
+  private lastError: string | undefined
+  private lastErrorAt: number | undefined
+  private lastSuccessAt: number | undefined
   private resolveClassed!: () => void
   /** Addresses have the classes of the policies that there are. */
   readonly whenClassed = new Promise<void>((resolve) => {
@@ -102,6 +109,22 @@ export class PolicyEnforcer {
   /** Counts every change of a policy. */
   get revision(): number {
     return this.policyRevision
+  }
+
+  /** How putting policies into force goes: what the status shows. */
+  get runnerState(): RunnerState {
+    const refused = this.standings.refusals()
+    const [first] = refused
+    return {
+      name: 'policy',
+      failing: first === undefined ? this.failing : refused.length,
+      lastError:
+        first === undefined ? this.lastError : `${this.engine.selecting(first.subject)}: ${first.error.message}`,
+      lastErrorAt: this.lastErrorAt,
+      lastSuccessAt: this.lastSuccessAt,
+      successes: this.successes,
+      failures: this.failures,
+    }
   }
 
   /** Follows the tables, from what the life before has left. */
@@ -211,8 +234,16 @@ export class PolicyEnforcer {
       if (this.stopping.signal.aborted) return
       try {
         await work()
+        this.successes++
+        this.failing = 0
+        this.lastSuccessAt = this.options.clock.now()
       } catch (thrown) {
-        this.log.error('policies cannot be put into force, will try again', {error: CiliumError.from(thrown)})
+        const error = CiliumError.from(thrown)
+        this.failures++
+        this.failing++
+        this.lastError = `${error.code} ${error.message}`
+        this.lastErrorAt = this.options.clock.now()
+        this.log.error('policies cannot be put into force, will try again', {error})
         this.again()
       }
     })

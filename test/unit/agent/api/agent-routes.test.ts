@@ -56,6 +56,7 @@ beforeEach(async () => {
     services: () => undefined,
     metrics: () => registry.samples(),
     flows: () => flows,
+    policy: () => undefined,
     disconnect: async (row) => void disconnected.push(row),
   } as ApiSources
   const server = apiServer({routes: {...agentRoutes(sources), ...healthRoutes(sources)}})

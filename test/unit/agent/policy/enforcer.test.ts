@@ -127,6 +127,44 @@ describe('an endpoint', () => {
   })
 })
 
+test('the revision grows with every policy that comes, changes or goes, and endpoints follow it', async () => {
+  const world = await ready()
+  const revisionOf = () => world.enforcer.standings.stateOf(world.tables.endpoints.get('7')!).revision
+  const seen = [world.enforcer.revision]
+  for (const change of [
+    () => world.apply('NetworkPolicy', 'one', fromFriend),
+    () => world.apply('NetworkPolicy', 'two', {...fromFriend, podSelector: {matchLabels: {app: 'nobody'}}}),
+    () => world.apply('NetworkPolicy', 'one', block('203.0.113.0/24')),
+    () => world.delete('NetworkPolicy', 'two'),
+  ]) {
+    change()
+    await world.settle()
+    seen.push(world.enforcer.revision)
+    expect(revisionOf()).toBe(world.enforcer.revision)
+  }
+
+  expect(seen).toEqual([...seen].sort((a, b) => a - b))
+  expect(new Set(seen).size).toBe(5)
+})
+
+test('an invalid policy changes nothing for others, and events find every rule by its number', async () => {
+  const world = await ready(undefined, (one) => {
+    one.apply('NetworkPolicy', 'np', fromFriend)
+    one.apply('CiliumNetworkPolicy', 'bad', {endpointSelector: {}, ingress: [{fromCIDR: ['10.0.0.0/99']}]})
+  })
+
+  expect(world.ask(7, 'ingress', friend.ip, 80)).toBe('allow')
+  expect(world.ask(7, 'egress', stranger.ip, 80)).toBe('allow')
+  const rules = [...world.tables.policyRules.values()].map(({kind, namespace, name, rule}) => [
+    kind,
+    namespace,
+    name,
+    rule,
+  ])
+  expect(rules).toContainEqual(['NetworkPolicy', 'default', 'np', 'ingress[0]'])
+  expect(rules).toContainEqual(['NetworkPolicy', 'default', 'np', 'ingress-isolation'])
+})
+
 describe('no packet is told anything but before or after while', () => {
   test.each([
     ['a policy comes', [], (world: PolicyWorld) => world.apply('NetworkPolicy', 'np', fromFriend)],
