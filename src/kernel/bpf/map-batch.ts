@@ -9,7 +9,9 @@ import {addressOf} from '../libc.ts'
 import {begin, commands, tryBpf} from './syscall.ts'
 
 const entriesPerBatch = 1024
-const [ENOENT, EFAULT, EINVAL, ENOSPC, EOPNOTSUPP, ENOTSUPP] = [2, 14, 22, 28, 95, 524]
+/** attempts at one batch of a map that is in use */
+const mostBusy = 16
+const [ENOENT, EAGAIN, EFAULT, EBUSY, EINVAL, ENOSPC, EOPNOTSUPP, ENOTSUPP] = [2, 11, 14, 16, 22, 28, 95, 524]
 
 /** What batches need of a map. */
 export interface BatchedMap<K, V> {
@@ -58,12 +60,14 @@ export function lacksBatches(result: number): boolean {
 /** All entries, a batch at a time. */
 export function* readBatches<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
   let buffers = allocate(map, Math.min(map.maxEntries, entriesPerBatch))
-  const cursor = allocateCursor(Math.max(map.shape.key.size, 8))
+  const size = Math.max(map.shape.key.size, 8)
+  const [at, next] = [allocateCursor(size), allocateCursor(size)]
   let started = false
+  let busy = 0
   for (;;) {
     const attributes = begin()
-    if (started) attributes.setBigUint64(0, cursor.address, true)
-    attributes.setBigUint64(8, cursor.address, true)
+    if (started) attributes.setBigUint64(0, at.address, true)
+    attributes.setBigUint64(8, next.address, true)
     attributes.setBigUint64(16, buffers.keysAddress, true)
     attributes.setBigUint64(24, buffers.valuesAddress, true)
     attributes.setUint32(32, buffers.capacity, true)
@@ -74,6 +78,8 @@ export function* readBatches<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
       buffers = allocate(map, buffers.capacity * 2)
       continue
     }
+    // a bucket that is locked for too long; where the reading stands is as it was
+    if ((result === -EAGAIN || result === -EBUSY) && ++busy <= mostBusy) continue
     if (!started && lacksBatches(result)) {
       yield* readOneByOne(map)
       return
@@ -82,7 +88,9 @@ export function* readBatches<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
     const count = attributes.getUint32(32, true)
     if (count > 0) yield {keys: buffers.keys, values: buffers.values, count}
     if (result === -ENOENT) return
+    new Uint8Array(at.bytes).set(new Uint8Array(next.bytes))
     started = true
+    busy = 0
   }
 }
 
