@@ -37,6 +37,8 @@ export class NodeChannel {
   readonly #options: NodeChannelOptions
   #client: Client | undefined
   #made = ''
+  /** streams that run, by the connection that they began on */
+  readonly #streams = new Map<Client, number>()
 
   constructor(options: NodeChannelOptions) {
     this.#options = options
@@ -76,6 +78,7 @@ export class NodeChannel {
       metadata === undefined
         ? client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request)
         : client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata)
+    this.#streams.set(client, (this.#streams.get(client) ?? 0) + 1)
     const stop = () => call.cancel()
     signal.addEventListener('abort', stop, {once: true})
     try {
@@ -85,19 +88,31 @@ export class NodeChannel {
       // a call that is left has no reader for its last error
       call.on('error', (_: ServiceError) => {})
       call.cancel()
+      this.#left(client)
     }
   }
 
   close(): void {
     this.#client?.close()
     this.#client = undefined
+    for (const client of this.#streams.keys()) client.close()
   }
 
-  /** Calls that run keep the connection that they have: closing a client lets them end. */
+  /** A connection with earlier certificates ends with its last stream: whoever follows is not cut off. */
+  #left(client: Client): void {
+    const left = this.#streams.get(client)! - 1
+    if (left > 0) {
+      this.#streams.set(client, left)
+      return
+    }
+    this.#streams.delete(client)
+    if (client !== this.#client) client.close()
+  }
+
   get #current(): Client {
     const made = this.#fingerprint()
     if (this.#client !== undefined && made === this.#made) return this.#client
-    this.#client?.close()
+    if (this.#client !== undefined && !this.#streams.has(this.#client)) this.#client.close()
     const {target, tlsName, retryMs} = this.#options
     this.#made = made
     this.#client = new Client(target, this.#credentials(), {

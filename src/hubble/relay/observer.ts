@@ -28,6 +28,8 @@ type Streaming<Q, R> = (call: ServerWritableStream<Q, R>) => void
 const unavailableMax = 10
 /** how often a request that follows looks for new nodes */
 const lookEveryMs = 2_000
+/** how long a node may take with the flows that it remembers */
+const patienceMs = 5_000
 
 export function relayHandlers(options: RelayObserverOptions): Record<string, UntypedHandleCall> {
   const {nodes, version} = options
@@ -132,11 +134,14 @@ async function relayFlows(
   const merge = new Merge<api.GetFlowsResponse>({
     timeOf: ({time = 0n}) => time,
     buffered: Math.max(sortBufferLength, 2 * connected.length),
-    drainMs: sortBufferDrainMs,
+    // what is remembered comes at once or not at all: order is worth more than a moment
+    drainMs: request.follow === true ? sortBufferDrainMs : Math.max(sortBufferDrainMs, patienceMs),
     signal,
   })
   const errors = new NodeErrors((error: NodeError) => tell(NodeState.NODE_ERROR, error.names, error.message))
   const asked = new Map<string, RelayNode>()
+  /** of the last flow that each node has told */
+  const told = new Map<string, bigint>()
   let wrong: (Error & {code: number}) | undefined
   const ask = (node: RelayNode, what: api.GetFlowsRequest) => {
     asked.set(node.name, node)
@@ -154,12 +159,12 @@ async function relayFlows(
   }
   for (const node of connected) ask(node, request)
   const look = () => {
-    // those that come while somebody follows have nothing old to tell
+    // one that comes while somebody follows has nothing old to tell; one that comes back goes on where it ended
     const {number: _, since: __, ...later} = request
     for (const node of nodes.connected) {
       if (asked.get(node.name) === node) continue
       void tell(NodeState.NODE_CONNECTED, [node.name])
-      ask(node, {...later, since: now()})
+      ask(node, {...later, since: (told.get(node.name) ?? now()) + 1n})
     }
     for (const [name, node] of asked) if (!nodes.all.includes(node)) asked.delete(name)
   }
@@ -170,6 +175,8 @@ async function relayFlows(
       if (wrong !== undefined) break
       await send(call, response, signal)
       if (signal.aborted) return
+      const {node_name: name = '', time = 0n} = response
+      if (response.flow !== undefined && time > (told.get(name) ?? 0n)) told.set(name, time)
     }
     if (wrong !== undefined) throw wrong
     await errors.flush()

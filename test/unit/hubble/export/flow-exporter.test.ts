@@ -32,7 +32,7 @@ test('lines hold what is wanted of the flows that are wanted', async () => {
   // the exporter has to be listening before it can be told
   await new Promise((resolve) => setImmediate(resolve))
   pump.tick()
-  await expect.poll(() => made.written).toBe(2)
+  await expect.poll(() => made.written, {timeout: 30_000}).toBe(2)
   made.stop()
 
   const lines = text
@@ -57,10 +57,10 @@ test('a file that cannot be written ends nothing, and is told', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   ring.write({type: 1, point: 133})
   pump.tick()
-  await expect.poll(() => made.failed).toBe(1)
+  await expect.poll(() => made.failed, {timeout: 30_000}).toBe(1)
   ring.write({type: 1, point: 133})
   pump.tick()
-  await expect.poll(() => made.failed).toBe(2)
+  await expect.poll(() => made.failed, {timeout: 30_000}).toBe(2)
   made.stop()
 
   expect(told[0]).toContain('no space left')

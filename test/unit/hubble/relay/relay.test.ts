@@ -22,6 +22,8 @@ import {Ring} from '../ring.ts'
 const names = ['a', 'b', 'c'] as const
 type Name = (typeof names)[number]
 const folder = mkdtempSync(join(tmpdir(), 'hubble-relay-'))
+/** a busy machine takes its time */
+const patience = {timeout: 30_000}
 const socketOf = (name: string) => join(folder, `${name}.sock`)
 const rings = new Map<Name, Ring>()
 const servers = new Map<Name, NodeServer>()
@@ -70,7 +72,7 @@ beforeEach(async () => {
   const options = {nodes, version: '9', sortBufferLength: 100, sortBufferDrainMs: 50}
   relay = await listenOnUnixSocket(socketOf('relay'), [{definition: ObserverService, handlers: relayHandlers(options)}])
   client = new Client(`unix://${socketOf('relay')}`, credentials.createInsecure())
-  await expect.poll(() => nodes.connected.length).toBe(3)
+  await expect.poll(() => nodes.connected.length, patience).toBe(3)
 })
 
 afterEach(() => {
@@ -106,7 +108,7 @@ function ask<R>({path, responseDeserialize}: {path: string; responseDeserialize:
 }
 
 const port = ({flow}: GetFlowsResponse) => flow?.l4?.TCP?.destination_port
-const written = (name: Name, count: number) => expect.poll(() => servers.get(name)!.counts.seen).toBe(count)
+const written = (name: Name, count: number) => expect.poll(() => servers.get(name)!.counts.seen, patience).toBe(count)
 
 test('flows of all nodes come in the order of their times, behind word of who is connected', async () => {
   const at = process.hrtime.bigint()
@@ -131,7 +133,7 @@ test('a node that is gone is told as unavailable, and the others answer', async 
   servers.get('c')!.stop()
   rings.get('a')!.write({dport: 1})
   await written('a', 1)
-  await expect.poll(() => nodes.connected.length).toBe(2)
+  await expect.poll(() => nodes.connected.length, patience).toBe(2)
 
   const [connected, away, ...flows] = await answers({})
 
@@ -152,7 +154,7 @@ test('the status adds up, and names who is away', async () => {
   await written('a', 2)
   await written('b', 1)
   servers.get('c')!.stop()
-  await expect.poll(() => nodes.connected.length).toBe(2)
+  await expect.poll(() => nodes.connected.length, patience).toBe(2)
 
   expect(await ask<ServerStatusResponse>(ObserverService.ServerStatus)).toMatchObject({
     num_flows: 3n,
@@ -170,23 +172,20 @@ test('who follows is told of a node that goes and hears it again when it is back
   const heard: GetFlowsResponse[] = []
   call.on('data', (one: GetFlowsResponse) => heard.push(one))
   call.on('error', () => {})
-  await expect.poll(() => heard.length).toBe(1)
+  await expect.poll(() => heard.length, patience).toBe(1)
   servers.get('b')!.stop()
-  await expect.poll(() => nodes.connected.length).toBe(2)
+  await expect.poll(() => nodes.connected.length, patience).toBe(2)
   await startNode('b')
   const again = () =>
     heard.some(({node_status: s}) => s?.state_change === NodeState.NODE_CONNECTED && s.node_names?.join() === 'lab/b')
-  await expect.poll(again, {timeout: 15_000}).toBe(true)
+  await expect.poll(again, patience).toBe(true)
 
   // what it writes now is heard: its server may take a moment to be asked
   await expect
-    .poll(
-      () => {
-        rings.get('b')!.write({dport: 77})
-        return heard.some((one) => port(one) === 77)
-      },
-      {timeout: 15_000},
-    )
+    .poll(() => {
+      rings.get('b')!.write({dport: 77})
+      return heard.some((one) => port(one) === 77)
+    }, patience)
     .toBe(true)
   call.cancel()
 }, 40_000)
