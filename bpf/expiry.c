@@ -119,4 +119,26 @@ int cil_expiry_walk(struct __sk_buff *ctx)
 	return shard_walk(ctx->cb[0] & (cfg.flow_shards - 1));
 }
 
+static long before_visit(void *map, struct flow_key *at, void *flow, void *context)
+{
+	struct flow_key key = *at;
+
+	if (cfg.before_runs)
+		flow_take_over(&key);
+	return 0;
+}
+
+/* Takes over the flows of one shard of the layout before: run by BPF_PROG_TEST_RUN with the shard's number in cb[0]. */
+SEC("tc")
+int cil_take_over(struct __sk_buff *ctx)
+{
+	__u32 index = ctx->cb[0] & (FLOW_SHARDS_MAX - 1);
+	void *before;
+
+	if (!cfg.before_runs)
+		return -1;
+	before = bpf_map_lookup_elem(&cilium_before, &index);
+	return before ? bpf_for_each_map_elem(before, before_visit, NULL, 0) : 0;
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -14,6 +14,8 @@ enum monitor_level {
 	MONITOR_MAXIMUM = 4,
 };
 
+#define LAYOUT_RUNS_MAX 12
+
 struct config {
 	__u32 generation; /* of the programs and configuration maps */
 	__u8 test;	  /* packet tests: verdicts are written to the test record */
@@ -73,8 +75,14 @@ struct config {
 	__u8 event_socket;     /* 1: translations at the socket are told */
 	__u8 l2;	       /* addresses of services are answered for on the node's links */
 	__u32 hash_seed; /* of the hash that leads into Maglev tables: the same on every node */
-	__u32 pad3;
+	__u8 before_runs; /* 0: no flows of another layout are looked for */
+	__u8 pad[3];
 	__u64 host_cookie; /* of the node's network namespace */
+	/* Where the bytes of struct flow stand in the layout before: runs that both have. The first holds `expires`, at 0 in
+	 * every layout. */
+	__u16 before_from[LAYOUT_RUNS_MAX];
+	__u16 before_to[LAYOUT_RUNS_MAX];
+	__u16 before_bytes[LAYOUT_RUNS_MAX];
 };
 
 #endif

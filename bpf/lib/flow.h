@@ -3,6 +3,8 @@
 #ifndef LIB_FLOW_H
 #define LIB_FLOW_H
 
+#include "flow_before.h"
+#include "flow_shard.h"
 #include "maps.h"
 #include "pkt.h"
 #include "l4.h"
@@ -10,25 +12,17 @@
 /* `expires` is written at most this often, so that busy flows do not fight for the cache line. */
 #define FLOW_REFRESH_NS NS_PER_S
 
-/* Spreads keys over shards: a sum of products, mixed. The map inside hashes again, with a seed of its own. */
-static __always_inline __u32 flow_shard_index(const struct flow_key *key)
-{
-	const __u64 *w = (const void *)key;
-	__u64 h = w[0] * 0x9e3779b97f4a7c15ULL + w[1] * 0xc2b2ae3d27d4eb4fULL +
-		  w[2] * 0x165667b19e3779f9ULL + w[3] * 0x27d4eb2f165667c5ULL +
-		  w[4] * 0x85ebca77c2b2ae63ULL;
-
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93ULL;
-	return (h >> 32) & (cfg.flow_shards - 1);
-}
-
 static __always_inline struct flow *flow_find(const struct flow_key *key)
 {
 	__u32 index = flow_shard_index(key);
 	void *map = bpf_map_lookup_elem(&cilium_flows, &index);
+	struct flow *flow = map ? bpf_map_lookup_elem(map, key) : NULL;
 
-	return map ? bpf_map_lookup_elem(map, key) : NULL;
+	if (cfg.before_runs && !flow && map) {
+		flow_take_over(key);
+		flow = bpf_map_lookup_elem(map, key);
+	}
+	return flow;
 }
 
 /* The same, but not what is expired or condemned. */
@@ -37,19 +31,6 @@ static __always_inline struct flow *flow_find_live(const struct flow_key *key, _
 	struct flow *flow = flow_find(key);
 
 	return flow && *(volatile __u64 *)&flow->expires > now ? flow : NULL;
-}
-
-/* Key of the other entry of a pair. */
-static __always_inline void flow_peer_key(const struct flow_key *key, const struct flow *flow,
-					  struct flow_key *peer)
-{
-	peer->src = flow->to_dst;
-	peer->dst = flow->to_src;
-	peer->sport = flow->to_dport;
-	peer->dport = flow->to_sport;
-	peer->proto = key->proto;
-	peer->zone = flow->peer_zone;
-	peer->pad = 0;
 }
 
 /* Do packets that match `flow` leave with the tuple whose answers have `key`? */
@@ -68,18 +49,6 @@ static __always_inline void flow_key_reverse(const struct flow_key *key, struct 
 	to->proto = key->proto;
 	to->zone = key->zone;
 	to->pad = 0;
-}
-
-static __always_inline void shard_add(__u32 index, __s32 flows, __s32 unanswered)
-{
-	struct flow_shard *shard = bpf_map_lookup_elem(&cilium_shards, &index);
-
-	if (!shard)
-		return;
-	if (flows)
-		__sync_fetch_and_add(&shard->flows, flows);
-	if (unanswered)
-		__sync_fetch_and_add(&shard->unanswered, unanswered);
 }
 
 /* Deletes one entry if it is still there. */

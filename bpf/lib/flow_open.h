@@ -50,6 +50,9 @@ __separate int flow_claim(bool reverse, __u64 now, bool eager)
 	map = bpf_map_lookup_elem(&cilium_flows, &index);
 	if (!map)
 		return -DROP_CT_NO_MAP_FOUND;
+	/* a flow that is still to be taken over has its key */
+	if (cfg.before_runs)
+		flow_take_over(key);
 	for (i = 0; i < 2; i++) {
 		ret = bpf_map_update_elem(map, key, flow, BPF_NOEXIST);
 		if (!ret) {

@@ -414,7 +414,7 @@ export class Agent {
       }),
     ]
     await settled(rest)
-    opened.retireOlder()
+    opened.complete()
     this.generationSince = this.context.clock.now()
   }
 

@@ -4,18 +4,24 @@
  * with it without asking the verifier again.
  */
 import {createHash} from 'node:crypto'
-import {readFileSync, renameSync, rmSync} from 'node:fs'
+import {readdirSync, readFileSync, renameSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
+import {readMapInfo} from '../kernel/bpf/info.ts'
 import {type LoadedObject, loadObject, type MapSetting} from '../kernel/bpf/object.ts'
+import {kernelValueSize} from '../kernel/bpf/per-cpu.ts'
 import {openPin, pin} from '../kernel/bpf/pin.ts'
 import {runSkbProgram} from '../kernel/bpf/test-run.ts'
 import {readElf} from '../kernel/elf.ts'
 import {closeFd, duplicateFd} from '../kernel/libc.ts'
 import {declareErrors, fail} from '../runtime/errors.ts'
+import {flowFieldsOfObject, flowFieldsOfProgram, type LayoutRun, layoutRuns} from './flow-layout.ts'
+import {FLOW_SHARDS_MAX, LAYOUT_RUNS_MAX, STATE_LAYOUT} from './gen/constants.ts'
+import {mapShapes} from './gen/maps.ts'
 import {type Config, configCodec} from './gen/types.ts'
 import {fillEventRings, fillFlowShards} from './inner-maps.ts'
-import {type GenerationName, listGenerations, pinPaths, removeGeneration} from './pins.ts'
+import {type GenerationName, listGenerations, listLayouts, pinPaths, removeGeneration, removeLayout} from './pins.ts'
 import {checkPrograms} from './self-check.ts'
+import {LayoutSwitch, listSwitches, removeSwitches} from './switch.ts'
 
 const codes = declareErrors({
   DATAPATH_INCOMPLETE: {
@@ -44,9 +50,12 @@ const stateMaps = [
   'cilium_l2',
 ] as const
 
+/** Of the state, what a change of layout converts: the others are shared by layouts too, as long as they fit. */
+const flowMaps: readonly string[] = ['cilium_flows', 'cilium_shards', 'cilium_timer']
+
 /** The objects of a generation and the programs that are kept of each. */
 const objects = {
-  expiry: ['cil_expiry_start'],
+  expiry: ['cil_expiry_start', 'cil_take_over'],
   pod: ['cil_from_container', 'cil_to_container'],
   netdev: ['cil_from_netdev', 'cil_to_netdev', 'cil_from_defrag'],
   overlay: ['cil_from_overlay', 'cil_to_overlay'],
@@ -74,6 +83,21 @@ export interface GenerationOptions {
   readonly config: (generation: number) => Uint8Array
   /** entries by map, where the size in the object is not the one wanted */
   readonly sizes?: Readonly<Record<string, number>>
+  /** told before each step of a change of layout: whatever ends the process there, the next start goes on */
+  readonly onStep?: (step: SwitchStep) => void
+}
+
+/** The steps of a change of layout, in order. */
+export const switchSteps = ['gate', 'load', 'name', 'doors', 'turn', 'take-over', 'replace', 'retire'] as const
+export type SwitchStep = (typeof switchSteps)[number]
+
+/** Changes from a generation of another layout. */
+interface LayoutChange {
+  readonly before: GenerationName
+  readonly doors: LayoutSwitch
+  /** descriptors of the old programs */
+  readonly programs: ReadonlyMap<string, number>
+  readonly onStep: (step: SwitchStep) => void
 }
 
 export class Generation {
@@ -83,6 +107,7 @@ export class Generation {
   readonly #root: string
   readonly #programs: ReadonlyMap<string, number>
   readonly #maps: ReadonlyMap<string, number>
+  #change: LayoutChange | undefined
 
   constructor(
     root: string,
@@ -90,7 +115,9 @@ export class Generation {
     fresh: boolean,
     programs: ReadonlyMap<string, number>,
     maps: ReadonlyMap<string, number>,
+    change?: LayoutChange,
   ) {
+    this.#change = change
     this.#root = root
     this.name = name
     this.fresh = fresh
@@ -103,14 +130,47 @@ export class Generation {
     return this.#programs.get(name) ?? fail(codes.DATAPATH_INCOMPLETE, {number: this.name.number, what: name})
   }
 
+  /** What to put on a hook: the program, or, until complete(), a door to the old one and to it. */
+  hookProgram(name: string): number {
+    const change = this.#change
+    const old = change?.programs.get(name)
+    if (change === undefined || old === undefined) return this.program(name)
+    return change.doors.door(name, old, this.program(name))
+  }
+
+  /**
+   * To be called when every hook has what hookProgram() gives: from then on this generation's programs run alone.
+   *
+   * @param replace puts the programs themselves on every hook
+   * @returns how many older generations went
+   */
+  complete(replace: () => void): number {
+    const change = this.#change
+    if (change !== undefined) {
+      change.onStep('turn')
+      change.doors.turn()
+      this.#change = undefined
+      change.onStep('take-over')
+      takeOverFlows(this)
+      change.onStep('replace')
+      replace()
+      change.onStep('retire')
+      change.doors.close()
+      for (const fd of change.programs.values()) closeFd(fd)
+    }
+    removeSwitches(this.#root)
+    const retired = this.#retireOlder()
+    for (const layout of listLayouts(this.#root)) if (layout !== this.name.layout) removeLayout(this.#root, layout)
+    return retired
+  }
+
   /** A descriptor of a map, the caller's. @throws DATAPATH_INCOMPLETE */
   map(name: string): number {
     const fd = this.#maps.get(name) ?? fail(codes.DATAPATH_INCOMPLETE, {number: this.name.number, what: name})
     return duplicateFd(fd)
   }
 
-  /** Removes the pins of all older generations. To be called when every hook has this one's programs. */
-  retireOlder(): number {
+  #retireOlder(): number {
     const older = listGenerations(this.#root).filter(({number}) => number < this.name.number)
     for (const name of older) removeGeneration(this.#root, name)
     return older.length
@@ -128,16 +188,83 @@ export class Generation {
  * @throws BPF_LOAD_FAILED and what else loading throws; the running generation is left as it is
  */
 export function openGeneration(options: GenerationOptions): Generation {
+  const {root} = options
+  settleSwitches(root)
   const fingerprint = fingerprintOf(options)
-  const newest = listGenerations(options.root).at(-1)
-  if (newest?.fingerprint === fingerprint) {
-    const running = reopen(options.root, newest)
+  const newest = listGenerations(root).at(-1)
+  if (newest?.fingerprint === fingerprint && newest.layout === STATE_LAYOUT) {
+    const running = reopen(root, newest)
     if (running) {
       startTimer(running.program('cil_expiry_start'))
       return running
     }
   }
-  return load(options, {number: (newest?.number ?? 0) + 1, fingerprint})
+  const name = {number: (newest?.number ?? 0) + 1, fingerprint, layout: STATE_LAYOUT}
+  if (newest === undefined || newest.layout === STATE_LAYOUT) return load(options, name)
+  return changeLayout(options, newest, name)
+}
+
+/**
+ * Goes on with changes of layout that a process before this one began. One that was not turned has changed nothing: what
+ * it made goes. One that was is brought to its end, by the programs of the generation that it turned to.
+ */
+export function settleSwitches(root: string): void {
+  for (const {turned, generation, layoutBefore, layoutAfter} of listSwitches(root)) {
+    const to = listGenerations(root).find(({number}) => number === generation)
+    if (!turned) {
+      if (to !== undefined) removeGeneration(root, to)
+      if (layoutAfter !== layoutBefore) removeLayout(root, layoutAfter)
+    } else if (to !== undefined && listLayouts(root).includes(layoutBefore)) {
+      const program = openPin(join(pinPaths.generation(root, to), 'programs', 'cil_take_over'))
+      if (program === undefined) continue
+      takeOver(program)
+      closeFd(program)
+      removeLayout(root, layoutBefore)
+    }
+  }
+}
+
+function takeOverFlows(generation: Generation): void {
+  takeOver(generation.program('cil_take_over'))
+}
+
+/** Lets programs take over the flows of the layout before, shard by shard. */
+function takeOver(program: number): void {
+  for (let shard = 0; shard < FLOW_SHARDS_MAX; shard++)
+    runSkbProgram(program, new Uint8Array(64), {cb: [shard, 0, 0, 0, 0]})
+}
+
+/** Loads beside a generation of another layout, with doors for all hooks. */
+function changeLayout(options: GenerationOptions, before: GenerationName, name: GenerationName): Generation {
+  const {root} = options
+  const onStep = options.onStep ?? (() => {})
+  const programs = openPrograms(root, before)
+  const runs = layoutRuns(
+    flowFieldsOfProgram(
+      programs.get('cil_expiry_start') ??
+        fail(codes.DATAPATH_INCOMPLETE, {number: before.number, what: 'cil_expiry_start'}),
+    ),
+    flowFieldsOfObject(options.objects),
+  )
+  onStep('gate')
+  const numbers = {generation: name.number, layoutBefore: before.layout, layoutAfter: name.layout}
+  const doors = new LayoutSwitch(root, numbers)
+  // of an earlier time, when this layout was in use
+  removeLayout(root, name.layout)
+  try {
+    onStep('load')
+    return load(options, name, {before, doors, programs, onStep}, runs)
+  } catch (thrown) {
+    doors.close()
+    for (const fd of programs.values()) closeFd(fd)
+    throw thrown
+  }
+}
+
+/** Descriptors of the pinned programs of a generation that may be of another build. */
+function openPrograms(root: string, name: GenerationName): Map<string, number> {
+  const folder = join(pinPaths.generation(root, name), 'programs')
+  return new Map(readdirSync(folder).map((program) => [program, openPin(join(folder, program))!]))
 }
 
 function fingerprintOf(options: GenerationOptions): string {
@@ -185,33 +312,43 @@ const configurationMaps = [
   'cilium_policy_sets',
 ] as const
 
-function load(options: GenerationOptions, name: GenerationName): Generation {
+function load(
+  options: GenerationOptions,
+  name: GenerationName,
+  change?: LayoutChange,
+  runs: readonly LayoutRun[] = [],
+): Generation {
   const {root} = options
   const maps = new Map<string, number>()
   const programs = new Map<string, number>()
   const loaded: LoadedObject[] = []
   const unfinished = join(root, 'generations', 'unfinished')
   rmSync(unfinished, {recursive: true, force: true})
+  const before =
+    change === undefined ? undefined : openPin(join(pinPaths.state(root, change.before.layout), 'cilium_flows'))
   try {
+    if (change !== undefined) shareState(root, change.before.layout, name.layout)
     for (const map of stateMaps) {
       const fd = openPin(join(pinPaths.state(root), map))
       if (fd !== undefined) maps.set(map, fd)
     }
-    const config = configFor(options, name.number, maps)
+    const config = withRuns(configFor(options, name.number, maps, before), runs)
     for (const object of Object.keys(objects) as ObjectName[]) {
       const one = loadObject(join(options.objects, `${object}.o`), {
         config: encodeConfig(config),
-        maps: settingsFor(options, object, maps),
+        maps: settingsFor(options, object, maps, before),
       })
       loaded.push(one)
       adopt(one, maps, config, options, unfinished)
       for (const program of objects[object]) programs.set(program, duplicateFd(one.program(program).fd))
     }
-    const generation = new Generation(root, name, true, programs, maps)
+    const generation = new Generation(root, name, true, programs, maps, change)
     checkPrograms(generation, config)
     startTimer(generation.program('cil_expiry_start'))
     for (const [program, fd] of programs) pin(fd, join(unfinished, 'programs', program))
+    change?.onStep('name')
     renameSync(unfinished, pinPaths.generation(root, name))
+    change?.onStep('doors')
     return generation
   } catch (thrown) {
     for (const fd of [...maps.values(), ...programs.values()]) closeFd(fd)
@@ -219,6 +356,32 @@ function load(options: GenerationOptions, name: GenerationName): Generation {
     throw thrown
   } finally {
     for (const one of loaded) one.close()
+    if (before !== undefined) closeFd(before)
+  }
+}
+
+/** State that did not change its form is the same map in both layouts. */
+function shareState(root: string, from: number, to: number): void {
+  for (const map of stateMaps) {
+    if (flowMaps.includes(map)) continue
+    const fd = openPin(join(pinPaths.state(root, from), map))
+    if (fd === undefined) continue
+    const {keySize, valueSize} = readMapInfo(fd)
+    const {key, value} = mapShapes[map]!
+    if (key.size === keySize && kernelValueSize(value) === valueSize) pin(fd, join(pinPaths.state(root, to), map))
+    closeFd(fd)
+  }
+}
+
+function withRuns(config: Config, runs: readonly LayoutRun[]): Config {
+  const numbers = (of: (run: LayoutRun) => number) =>
+    Array.from({length: LAYOUT_RUNS_MAX}, (_, i) => (runs[i] === undefined ? 0 : of(runs[i])))
+  return {
+    ...config,
+    beforeRuns: runs.length,
+    beforeFrom: numbers(({from}) => from),
+    beforeTo: numbers(({to}) => to),
+    beforeBytes: numbers(({bytes}) => bytes),
   }
 }
 
@@ -227,8 +390,13 @@ function settingsFor(
   options: GenerationOptions,
   object: ObjectName,
   maps: ReadonlyMap<string, number>,
+  before: number | undefined,
 ): Record<string, MapSetting> {
   const settings: Record<string, MapSetting> = {}
+  const own = readElf(readFileSync(join(options.objects, `${object}.o`)))
+  if (own.symbol('cilium_before') !== undefined)
+    settings['cilium_before'] = before === undefined ? {create: false} : {reuse: before}
+  if (own.symbol('cilium_moving') !== undefined && before === undefined) settings['cilium_moving'] = {create: false}
   for (const map of mapsOf(join(options.objects, `${object}.o`))) {
     const reuse = maps.get(map)
     const maxEntries = options.sizes?.[map]
@@ -239,10 +407,16 @@ function settingsFor(
 }
 
 /** The wanted configuration, but for what the state maps fix as long as they live. */
-function configFor(options: GenerationOptions, number: number, maps: ReadonlyMap<string, number>): Config {
+function configFor(
+  options: GenerationOptions,
+  number: number,
+  maps: ReadonlyMap<string, number>,
+  before: number | undefined,
+): Config {
   const bytes = options.config(number)
   const wanted = configCodec.decode(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)
-  const shards = maps.get('cilium_flows')
+  // flows that are taken over stay in their shards
+  const shards = maps.get('cilium_flows') ?? before
   const rings = maps.get('cilium_events')
   return {
     ...wanted,

@@ -140,7 +140,7 @@ describe('a generation', () => {
     expect(flows.map(([, flow]) => flow.packets)).toEqual([2])
     expect(send(first)).toBe(0)
 
-    expect(second.retireOlder()).toBe(1)
+    expect(second.complete(() => {})).toBe(1)
     expect(listGenerations(pins)).toEqual([second.name])
   })
 
@@ -166,7 +166,7 @@ describe('a generation', () => {
       rmSync(join(objects, 'overlay.bak'))
     }
 
-    expect(readdirSync(join(pins, 'generations'))).toEqual([`1_${first.name.fingerprint}`])
+    expect(readdirSync(join(pins, 'generations'))).toEqual([`1_${first.name.fingerprint}_v${first.name.layout}`])
     expect(load().fresh).toBe(false)
   })
 })

@@ -5,7 +5,7 @@ import {Attachments, hasTcx} from '../../datapath/attach.ts'
 import {enableDefrag} from '../../datapath/defrag.ts'
 import {ruleSetNumber} from '../../datapath/gen/enums.ts'
 import {configCodec} from '../../datapath/gen/types.ts'
-import {openGeneration} from '../../datapath/generation.ts'
+import {openGeneration, settleSwitches} from '../../datapath/generation.ts'
 import {AddressMap} from '../../datapath/maps/addresses.ts'
 import {openEndpoints} from '../../datapath/maps/open.ts'
 import {PolicyTables} from '../../datapath/maps/policy.ts'
@@ -29,8 +29,8 @@ export interface OpenedDatapath {
   readonly restored: readonly AddressRow[]
   /** rule sets of the endpoints that the maps of the generation before held, by slot */
   readonly formerSets: ReadonlyMap<number, {readonly generation: number} & EndpointSets>
-  /** When every hook has the new programs. */
-  readonly retireOlder: () => void
+  /** When every hook has been attached to. */
+  readonly complete: () => void
 }
 
 export function openDatapath(options: {
@@ -39,6 +39,7 @@ export function openDatapath(options: {
   readonly socket: NetlinkSocket
 }): OpenedDatapath {
   const root = join(options.config['bpf-root'], 'cilium')
+  settleSwitches(root)
   const restored = addressesBefore(root)
   using services = servicesBefore(root)
   using policy = policyBefore(root)
@@ -66,16 +67,13 @@ export function openDatapath(options: {
   }
   const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
   const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
+  const podAttachments = new Attachments(root, 'tc', options.socket)
+  const datapath = new LoadedDatapath(generation, attachments, podAttachments, maglevSeed(options.config))
   return {
-    datapath: new LoadedDatapath(
-      generation,
-      attachments,
-      new Attachments(root, 'tc', options.socket),
-      maglevSeed(options.config),
-    ),
+    datapath,
     restored,
     formerSets,
-    retireOlder: () => generation.retireOlder(),
+    complete: () => generation.complete(() => datapath.programs.replace()),
   }
 }
 

@@ -55,6 +55,8 @@ export interface Programs {
   detachSockets(): void
   /** Meets what the stack has reassembled, on cilium_host. */
   attachHost(ifindex: number): void
+  /** Puts on every hook again what now belongs there: the last step of a change of layout. */
+  replace(): void
   /** Takes ours away and forgets its pins; a device that is gone, too. */
   detach(ifindex: number): void
 }

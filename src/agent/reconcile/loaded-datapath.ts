@@ -1,5 +1,5 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
-import type {Attachments} from '../../datapath/attach.ts'
+import type {Attachments, Hook} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
 import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
 import {
@@ -17,6 +17,7 @@ import {openAddresses, openDevices, openEndpoints, openEpoch, openL2} from '../.
 import {PolicyTables, SetNumbers} from '../../datapath/maps/policy.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
+import {isErrno} from '../../kernel/errors.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
@@ -206,9 +207,16 @@ function deviceValue(row: DeviceRow): Device {
 
 /** @param podAttachments how pods' devices get their programs: docs/decisions/pod-hooks.md */
 function hooks(generation: Generation, attachments: Attachments, podAttachments: Attachments): Programs {
+  /** what is on hooks, to be put there again when a change of layout is complete */
+  const attached = new Map<string, () => void>()
+  const put = (to: Attachments, hook: Hook, program: string) => {
+    const attachIt = () => to.attach(hook, generation.hookProgram(program))
+    attachIt()
+    attached.set(`${hook.ifindex} ${hook.direction}`, attachIt)
+  }
   const attach = (to: Attachments, ifindex: number, ingress: string, egress: string) => {
-    to.attach({ifindex, direction: 'ingress'}, generation.program(ingress))
-    to.attach({ifindex, direction: 'egress'}, generation.program(egress))
+    put(to, {ifindex, direction: 'ingress'}, ingress)
+    put(to, {ifindex, direction: 'egress'}, egress)
   }
   return {
     attachPod: (ifindex) => attach(podAttachments, ifindex, 'cil_from_container', 'cil_to_container'),
@@ -216,8 +224,20 @@ function hooks(generation: Generation, attachments: Attachments, podAttachments:
     attachSockets: (cgroup) => attachSockets(attachments.root, cgroup, (name) => generation.program(name)),
     detachSockets: () => detachSockets(attachments.root),
     attachOverlay: (ifindex) => attach(attachments, ifindex, 'cil_from_overlay', 'cil_to_overlay'),
-    attachHost: (ifindex) => attachments.attach({ifindex, direction: 'ingress'}, generation.program('cil_from_defrag')),
+    attachHost: (ifindex) => put(attachments, {ifindex, direction: 'ingress'}, 'cil_from_defrag'),
+    replace: () => {
+      for (const again of attached.values()) {
+        try {
+          again()
+        } catch (thrown) {
+          // the device went meanwhile
+          if (!isErrno(thrown, 'ENODEV')) throw thrown
+        }
+      }
+    },
     detach: (ifindex) => {
+      attached.delete(`${ifindex} ingress`)
+      attached.delete(`${ifindex} egress`)
       attachments.detach({ifindex, direction: 'ingress'})
       attachments.detach({ifindex, direction: 'egress'})
     },

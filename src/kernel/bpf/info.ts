@@ -1,7 +1,7 @@
 /** What the kernel says about a map or program by its descriptor (BPF_OBJ_GET_INFO_BY_FD). */
 import {KernelError} from '../errors.ts'
-import {addressOf} from '../libc.ts'
-import {begin, commands, tryBpf} from './syscall.ts'
+import {addressOf, closeFd} from '../libc.ts'
+import {begin, bpf, commands, tryBpf} from './syscall.ts'
 
 const info = new DataView(new ArrayBuffer(256))
 const infoAddress = addressOf(info.buffer)
@@ -62,6 +62,8 @@ export interface ProgramInfo {
   readonly tag: string
   /** instructions that the verifier looked at; 0 before kernel 5.16 */
   readonly verifiedInstructions: number
+  /** of its types; 0: it has none */
+  readonly btfId: number
   /** instructions after the verifier's rewriting */
   readonly instructions: number
   /** bytes of machine code */
@@ -85,6 +87,7 @@ export function readProgramInfo(fd: number): ProgramInfo {
     type: view.getUint32(0, true),
     id: view.getUint32(4, true),
     tag,
+    btfId: view.getUint32(128, true),
     jitedBytes: view.getUint32(16, true),
     instructions: view.getUint32(20, true) / 8,
     loadedAt: view.getBigUint64(40, true),
@@ -92,6 +95,29 @@ export function readProgramInfo(fd: number): ProgramInfo {
     runTimeNs: view.getBigUint64(192, true),
     runs: view.getBigUint64(200, true),
     verifiedInstructions: view.getUint32(216, true),
+  }
+}
+
+/** The types that a program was loaded with, as BTF. @throws KernelError: ENOENT without such an id */
+export function readBtf(id: number): Uint8Array {
+  const attributes = begin()
+  attributes.setUint32(0, id, true)
+  const fd = bpf(commands.btfFdById, 12, `open types ${id}`)
+  try {
+    // asked twice: for the size, and for the bytes
+    const size = read(fd, 'types').getUint32(8, true)
+    const bytes = new Uint8Array(size)
+    new Uint8Array(info.buffer).fill(0)
+    info.setBigUint64(0, addressOf(bytes.buffer), true)
+    info.setUint32(8, size, true)
+    const again = begin()
+    again.setUint32(0, fd, true)
+    again.setUint32(4, info.byteLength, true)
+    again.setBigUint64(8, infoAddress, true)
+    bpf(commands.objInfo, 16, `read types ${id}`)
+    return bytes
+  } finally {
+    closeFd(fd)
   }
 }
 

@@ -22,6 +22,18 @@ export const storeStack32 = (offset: number, immediate: number): Instruction => 
 /** *(u8 *)(r10 + offset) = immediate */
 export const storeStack8 = (offset: number, immediate: number): Instruction => [0x72, 10, offset, immediate]
 export const call = (helper: number): Instruction => [0x85, 0, 0, helper]
+/** rN = *(u32 *)(rM + offset) */
+export const load32 = (to: number, from: number, offset: number): Instruction => [0x61, to | (from << 4), offset, 0]
+/** rN = a map, by its descriptor. Two places. */
+export const mapReference = (register: number, fd: number): readonly Instruction[] => [
+  [0x18, register | (1 << 4), 0, fd],
+  [0, 0, 0, 0],
+]
+/** rN = address of the first value of an array. Two places. */
+export const mapValueReference = (register: number, fd: number): readonly Instruction[] => [
+  [0x18, register | (2 << 4), 0, fd],
+  [0, 0, 0, 0],
+]
 export const exit: Instruction = [0x95, 0, 0, 0]
 
 const logBytes = 16 << 10

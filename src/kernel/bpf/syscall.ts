@@ -21,6 +21,7 @@ export const commands = {
   objInfo: 15,
   progQuery: 16,
   btfLoad: 18,
+  btfFdById: 19,
   mapLookupAndDelete: 21,
   mapFreeze: 22,
   mapLookupBatch: 24,

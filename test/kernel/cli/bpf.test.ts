@@ -2,6 +2,7 @@
 import {mkdirSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterAll, afterEach, beforeAll, expect, test} from 'vitest'
+import {STATE_LAYOUT} from '../../../src/datapath/gen/constants.ts'
 import {flowFlags} from '../../../src/datapath/gen/enums.ts'
 import {
   ciliumBackends,
@@ -30,7 +31,7 @@ import {runProgram} from '../../cli/support/program.ts'
 const mountPoint = '/run/cli-bpffs'
 const root = join(mountPoint, 'cilium')
 const state = pinPaths.state(root)
-const configuration = join(pinPaths.generation(root, {number: 3, fingerprint: 'abc'}), 'maps')
+const configuration = join(pinPaths.generation(root, {number: 3, fingerprint: 'abc', layout: STATE_LAYOUT}), 'maps')
 
 beforeAll(() => {
   mkdirSync(mountPoint, {recursive: true})
