@@ -22,6 +22,7 @@ import {cachedLayer, compressLayer, type Layer} from './image/layer.ts'
 import {writeImageArchive} from './image/oci.ts'
 import {folderEntries, parentFolders, wrapper} from './image/our-layer.ts'
 import {type TarEntry, writeTar} from './image/tar.ts'
+import {toolScripts} from './image/tool-scripts.ts'
 import {type Release, readRelease, repositoryRoot} from './release.ts'
 
 /** Names on PATH in a container, and the bundled process each one starts. The agent's tools are called `cilium` there. */
@@ -102,6 +103,7 @@ async function ourLayer(processes: readonly string[], {dist, release}: ImageOpti
     ...Object.entries(commands)
       .filter(([, bundled]) => processes.includes(bundled))
       .map(([name, bundled]) => wrapper(`usr/bin/${name}`, bundled)),
+    ...toolScripts,
     {path: 'usr/bin/pause', kind: 'file', mode: 0o755, content: Buffer.from(pauseScript)},
   ]
   await writeTar(file, [...parentFolders(files), ...files], release.epoch)

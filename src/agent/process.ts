@@ -25,6 +25,7 @@ export async function main(argv: readonly string[], environment: NodeJS.ProcessE
     return exitCodes.ok
   }
   try {
+    if (argv[0] === 'preflight') return await lookAhead(argv.slice(1), environment)
     if (argv[0] === 'cleanup') return await cleanUp(argv.slice(1), environment)
     const {folder, overrides} = parseFlags(argv)
     return await run(folder, overrides, environment)
@@ -70,6 +71,29 @@ async function cleanUp(argv: readonly string[], environment: NodeJS.ProcessEnv):
   const errors = await cleanUpNode({config, cniBinaries, say: (line) => console.log(line)})
   console.log(errors.length === 0 ? 'this node is clean' : `${errors.length} steps failed: run it again`)
   return errors.length === 0 ? exitCodes.ok : exitCodes.failed
+}
+
+/** `cilium-agent preflight [--api=HOST:PORT …] [--key=value …]`: one line of JSON; exit 0 whatever is found. */
+async function lookAhead(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const apiServers = argv.filter((word) => word.startsWith('--api=')).map((word) => word.slice('--api='.length))
+  const {overrides} = parseFlags(argv.filter((word) => !word.startsWith('--api=')))
+  const {config} = await loadConfig(undefined, overrides, environment['K8S_NODE_NAME'] ?? hostname())
+  const {preflight} = await import('./preflight.ts')
+  const tunnel = config['routing-mode'] === 'tunnel'
+  const found = await preflight({
+    cniFolder: '/host/etc/cni/net.d',
+    cgroupRoot: config['cgroup-root'],
+    bpfRoot: config['bpf-root'],
+    tunnel,
+    sockets: config['kube-proxy-replacement'] === 'true' || config['bpf-lb-sock'],
+    apiServers,
+    ports: {
+      [config['cluster-health-port']]: 'health checks',
+      ...(tunnel ? {[config['tunnel-port'] || 8472]: 'the overlay'} : {}),
+    },
+  })
+  console.log(JSON.stringify(found))
+  return exitCodes.ok
 }
 
 /** `--config-dir DIR`, and any key of the configuration as `--key=value` or `--key value`. */
