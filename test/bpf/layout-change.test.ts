@@ -50,12 +50,20 @@ beforeEach(() => {
   pins = join(bpffs, `run${++run}`)
   mkdirSync(pins)
 })
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
+afterEach(async () => {
+  // the next test listens on the same port
+  await Promise.all(children.splice(0).map((child) => ended(child)))
   for (const direction of ['ingress', 'egress'])
     execFileSync('ip', ['netns', 'exec', names.node, 'tc', 'filter', 'del', 'dev', 'lxc1', direction])
   rmSync(pins, {recursive: true, force: true})
 })
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const end = new Promise((done) => child.once('exit', done))
+  child.kill('SIGKILL')
+  await end
+}
 
 function makeNetwork(): void {
   const {ifindex, mac, nodeMac, ipv4, ipv6, nodeIpv4, nodeIpv6} = layoutPod

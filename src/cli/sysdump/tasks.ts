@@ -2,6 +2,7 @@
 import {execOutput} from '../../k8s/exec.ts'
 import {podLogText} from '../../k8s/logs.ts'
 import {type KubeObject, type Pod, pathOf, resources} from '../../k8s/resources.ts'
+import {CiliumError} from '../../runtime/errors.ts'
 import {decodeRelease, type ReleaseSecret} from '../chart/release.ts'
 import type {ClusterAccess} from '../install/cluster-access.ts'
 import type {SysdumpOptions} from './options.ts'
@@ -153,15 +154,23 @@ async function logs({access, options, signal, text}: TaskContext, pod: Pod): Pro
   const {namespace = options.cluster.namespace, name} = pod.metadata
   const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]
   const states = pod.status?.containerStatuses ?? []
+  const failed: string[] = []
   for (const {name: container} of containers) {
-    const state = states.find((one) => one.name === container)
+    const restarts = states.find((one) => one.name === container)?.restartCount ?? 0
     const wanted = {namespace, pod: name, container, signal, limitBytes: options.logsLimitBytes, timestamps: true}
     const since = {sinceSeconds: options.logsSinceSeconds}
-    if (state?.state?.waiting === undefined || (state.restartCount ?? 0) > 0)
-      await text(`logs/${name}/${container}.log`, await podLogText(access.client, {...wanted, ...since}))
-    if ((state?.restartCount ?? 0) > 0)
-      await text(`logs/${name}/${container}-previous.log`, await podLogText(access.client, {...wanted, previous: true}))
+    const collect = async (file: string, log: Promise<string>) => {
+      try {
+        await text(`logs/${name}/${file}.log`, await log)
+      } catch (thrown) {
+        // one container that has not started says nothing of the others
+        failed.push(CiliumError.from(thrown).message)
+      }
+    }
+    await collect(container, podLogText(access.client, {...wanted, ...since}))
+    if (restarts > 0) await collect(`${container}-previous`, podLogText(access.client, {...wanted, previous: true}))
   }
+  if (failed.length > 0) throw new Error(failed.join('; '))
 }
 
 async function agent({access, options, signal, text}: TaskContext, pod: Pod): Promise<void> {

@@ -18,6 +18,7 @@ export const FLOW_SHARD_ENTRIES = 4096
 export const FRAGMENTS_MAX = 8192
 export const FRONTENDS_MAX = 65536
 export const L2_ENTRIES_MAX = 16384
+export const LAYOUT_RUNS_MAX = 12
 export const MAGLEV_CHUNK_PLACES = 32
 export const MAGLEV_PAGES_MAX = 2048
 export const MAGLEV_PAGE_CHUNKS = 16384

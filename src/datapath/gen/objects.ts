@@ -6,8 +6,10 @@ export const objects = {
     programs: {
       cil_expiry_start: 'tc',
       cil_expiry_walk: 'tc',
+      cil_take_over: 'tc',
     },
     maps: [
+      'cilium_before',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -18,6 +20,7 @@ export const objects = {
       'cilium_ipcache_p',
       'cilium_lxc',
       'cilium_metrics',
+      'cilium_moving',
       'cilium_shards',
       'cilium_test',
       'cilium_timer',
@@ -33,6 +36,7 @@ export const objects = {
     maps: [
       'cilium_affinity',
       'cilium_backends',
+      'cilium_before',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -48,6 +52,7 @@ export const objects = {
       'cilium_lb_ranges',
       'cilium_lxc',
       'cilium_metrics',
+      'cilium_moving',
       'cilium_policy',
       'cilium_policy_no',
       'cilium_policy_p',
@@ -68,6 +73,7 @@ export const objects = {
     maps: [
       'cilium_affinity',
       'cilium_backends',
+      'cilium_before',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -82,6 +88,7 @@ export const objects = {
       'cilium_lb_ranges',
       'cilium_lxc',
       'cilium_metrics',
+      'cilium_moving',
       'cilium_policy',
       'cilium_policy_no',
       'cilium_policy_p',
@@ -102,6 +109,7 @@ export const objects = {
     maps: [
       'cilium_affinity',
       'cilium_backends',
+      'cilium_before',
       'cilium_devices',
       'cilium_epoch',
       'cilium_evcount',
@@ -116,6 +124,7 @@ export const objects = {
       'cilium_lb_ranges',
       'cilium_lxc',
       'cilium_metrics',
+      'cilium_moving',
       'cilium_policy',
       'cilium_policy_no',
       'cilium_policy_p',

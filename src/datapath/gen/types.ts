@@ -173,7 +173,7 @@ export const backendZero: Backend = {
   generation: 0,
 }
 
-/** struct config, 256 bytes */
+/** struct config, 328 bytes */
 export interface Config {
   readonly generation: number
   readonly test: number
@@ -229,7 +229,11 @@ export interface Config {
   readonly eventSocket: number
   readonly l2: number
   readonly hashSeed: number
+  readonly beforeRuns: number
   readonly hostCookie: bigint
+  readonly beforeFrom: readonly number[]
+  readonly beforeTo: readonly number[]
+  readonly beforeBytes: readonly number[]
 }
 
 /** Bytes from the start, for readers of single fields. */
@@ -288,14 +292,20 @@ export const configOffsets = {
   eventSocket: 234,
   l2: 235,
   hashSeed: 236,
+  beforeRuns: 240,
   hostCookie: 248,
+  beforeFrom: 256,
+  beforeTo: 280,
+  beforeBytes: 304,
 } as const
 
 export const configCodec: Codec<Config> = {
-  size: 256,
+  size: 328,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setBigUint64(offset + 240, 0n)
+    view.setUint8(offset + 241, 0)
+    view.setUint16(offset + 242, 0)
+    view.setUint32(offset + 244, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
     view.setUint8(offset + 5, value.enableIpv4)
@@ -350,7 +360,17 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 234, value.eventSocket)
     view.setUint8(offset + 235, value.l2)
     view.setUint32(offset + 236, value.hashSeed, true)
+    view.setUint8(offset + 240, value.beforeRuns)
     view.setBigUint64(offset + 248, value.hostCookie, true)
+    for (let i = 0; i < 12; i++) {
+      view.setUint16(offset + 256 + i * 2, value.beforeFrom[i]!, true)
+    }
+    for (let i = 0; i < 12; i++) {
+      view.setUint16(offset + 280 + i * 2, value.beforeTo[i]!, true)
+    }
+    for (let i = 0; i < 12; i++) {
+      view.setUint16(offset + 304 + i * 2, value.beforeBytes[i]!, true)
+    }
   },
   decode: (view, offset) => ({
     generation: view.getUint32(offset, true),
@@ -407,7 +427,11 @@ export const configCodec: Codec<Config> = {
     eventSocket: view.getUint8(offset + 234),
     l2: view.getUint8(offset + 235),
     hashSeed: view.getUint32(offset + 236, true),
+    beforeRuns: view.getUint8(offset + 240),
     hostCookie: view.getBigUint64(offset + 248, true),
+    beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 256 + i * 2, true)),
+    beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 280 + i * 2, true)),
+    beforeBytes: Array.from({length: 12}, (_, i) => view.getUint16(offset + 304 + i * 2, true)),
   }),
 }
 
@@ -467,7 +491,11 @@ export const configZero: Config = {
   eventSocket: 0,
   l2: 0,
   hashSeed: 0,
+  beforeRuns: 0,
   hostCookie: 0n,
+  beforeFrom: Array.from({length: 12}, () => 0),
+  beforeTo: Array.from({length: 12}, () => 0),
+  beforeBytes: Array.from({length: 12}, () => 0),
 }
 
 /** struct counter, 16 bytes */
