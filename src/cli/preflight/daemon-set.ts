@@ -61,6 +61,7 @@ export function preflightDaemonSet(agent: AnyObject, args: readonly string[]): A
               // what was found stays to be read until the pod is taken away
               command: ['sh', '-c', 'cilium-agent preflight "$@" && exec sleep infinity', 'preflight', ...args],
               securityContext,
+              terminationMessagePolicy: 'FallbackToLogsOnError',
               volumeMounts: volumeMounts
                 .filter(({name}) => looked.includes(name))
                 .map((mount) => ({...mount, readOnly: true})),

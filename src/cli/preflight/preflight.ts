@@ -105,11 +105,10 @@ async function lookAtNodes(
       for (const pod of pods) {
         const node = pod.spec?.nodeName ?? ''
         if (node in found) continue
-        const state = pod.status?.containerStatuses?.[0]?.state
-        reasons.set(
-          node,
-          state?.waiting?.message ?? state?.waiting?.reason ?? state?.terminated?.reason ?? 'it has not started',
-        )
+        const {state, lastState} = pod.status?.containerStatuses?.[0] ?? {}
+        const ended = state?.terminated ?? lastState?.terminated
+        const reason = ended?.message ?? ended?.reason ?? state?.waiting?.message ?? state?.waiting?.reason
+        reasons.set(node, reason?.trim() ?? 'it has not started')
         if (state?.running === undefined) continue
         const text = await podLogText(access.client, {namespace, pod: pod.metadata.name, signal: options.signal})
         const line = text.split('\n').find((one) => one.startsWith('{'))
