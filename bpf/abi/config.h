@@ -74,7 +74,7 @@ struct config {
 	__u8 socket_host_only; /* sockets of pods are left to the packet path */
 	__u8 event_socket;     /* 1: translations at the socket are told */
 	__u8 l2;	       /* addresses of services are answered for on the node's links */
-	__u32 hash_seed; /* of the hash that leads into Maglev tables: the same on every node */
+	__u32 hash_seed;  /* of the hash that leads into Maglev tables: the same on every node */
 	__u8 before_runs; /* 0: no flows of another layout are looked for */
 	__u8 pad[3];
 	__u64 host_cookie; /* of the node's network namespace */
