@@ -2,7 +2,9 @@
  * Policy at size: what compiling costs against policies and identities, how many entries and how much memory that is,
  * and what becomes of a change or of a new identity on its way into the real maps.
  */
+import {ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {PolicyTables} from '../../src/datapath/maps/policy.ts'
+import {runSkbProgram} from '../../src/kernel/bpf/test-run.ts'
 import {LabelSet} from '../../src/model/labels.ts'
 import {parseSelector} from '../../src/model/selector.ts'
 import {CidrClasses} from '../../src/policy/cidr-classes.ts'
@@ -10,11 +12,19 @@ import {compileRules} from '../../src/policy/compile.ts'
 import {cidrSelectorsOf, type ExpandedPolicy, expandPolicy} from '../../src/policy/expand.ts'
 import {checkNetworkPolicy} from '../../src/policy/network-policy.ts'
 import {defaultPolicyOptions} from '../../src/policy/options.ts'
-import {PeerGroups} from '../../src/policy/peer-groups.ts'
+import {groupsMax, PeerGroups} from '../../src/policy/peer-groups.ts'
 import {inOrder, resolveRules} from '../../src/policy/resolve.ts'
 import {RuleCookies} from '../../src/policy/rule-cookies.ts'
-import type {RuleSet} from '../../src/policy/rule-set.ts'
-import {BpfNode} from '../bpf/node.ts'
+import {
+  makePart,
+  makeRuleSet,
+  type PortEntry,
+  type RuleSet,
+  type RuleSetPart,
+  type SetRule,
+} from '../../src/policy/rule-set.ts'
+import {BpfNode, devices, identities, macs, plans} from '../bpf/node.ts'
+import {tcp} from '../bpf/support/packet.ts'
 import type {BenchRow} from './rows.ts'
 
 const namespaces = 50
@@ -31,7 +41,54 @@ export default async function bench(): Promise<BenchRow[]> {
     rows.push(...compileAll(policies, identities))
   }
   rows.push(...(await enforce(250, 6000)))
+  rows.push(...(await packets()))
   return rows
+}
+
+/**
+ * A packet that the receiver's set refuses, again and again: it never becomes a flow, so each is judged as a first one.
+ * The set has one rule about many ports, or many rules about many groups of peers.
+ */
+async function packets(): Promise<BenchRow[]> {
+  const node = await BpfNode.make('bench-verdict', {config: {test: 0, monitorLevel: 3, eventDrop: 0, eventVerdict: 0}})
+  const tables = new PolicyTables((name) => node.fd(name))
+  try {
+    const groups = new Uint8Array(groupsMax / 8)
+    tables.writePeers([{kind: 'identity', number: identities.a, groups}])
+    const rules = (count: number): SetRule[] =>
+      Array.from({length: count}, (_, n) => ({group: n + 1, verdict: 'allow', explicit: false, cookie: n + 1}))
+    const ports = (count: number, mask: bigint): PortEntry[] =>
+      Array.from({length: count}, (_, n) => ({protocol: 6, port: n + 1, rules: mask}))
+    const everyRule = (count: number) => 2n ** BigInt(count) - 1n
+    const kinds: (readonly [string, readonly RuleSetPart[]])[] = [
+      ...[0, 100, 10_000].map((count) => [`${count} ports`, [makePart(rules(1), ports(count, 1n), [])]] as const),
+      ...[1, 64].map(
+        (count) =>
+          [`${count} rules about the port`, [makePart(rules(count), ports(100, everyRule(count)), [])]] as const,
+      ),
+      ['1024 rules about the port', Array.from({length: 16}, () => makePart(rules(64), ports(100, everyRule(64)), []))],
+    ]
+    const [plan] = plans
+    const frame = tcp(plan!.end(plan!.a, 4000), plan!.end(plan!.b, 80)).syn().mac(macs.a.pod, macs.a.node).bytes
+    const fd = node.program('cil_from_container')
+    const cost = (set: number) => {
+      node.pod('b', {ingressSet: set})
+      const run = () => node.inside(() => runSkbProgram(fd, frame, {ifindex: devices.a}, {repeat: 20_000}).durationNs)
+      return Array.from({length: 9}, run)
+    }
+    const closed = cost(ruleSetNumber.SET_CLOSED)
+    return [
+      figure('a refused packet: closed, no set is asked', 'ns', closed),
+      ...kinds.map(([name, parts], index) => {
+        const set = ruleSetNumber.SET_FIRST + index
+        tables.write(set, makeRuleSet(parts, {verdict: 'deny', cookie: 0}))
+        return figure(`a refused packet: a set with ${name}`, 'ns', cost(set))
+      }),
+    ]
+  } finally {
+    tables.close()
+    node.close()
+  }
 }
 
 /** Every pod's labels: a namespace with a team, an app, one of a few tiers, and what makes it one of its own. */
