@@ -67,7 +67,8 @@ export async function observeFile(file: string, options: ObserveOptions): Promis
   await printAll(chosen(fileResponses(file), options.request), options)
 }
 
-async function* fileResponses(file: string): AsyncGenerator<GetFlowsResponse> {
+/** @param file `-`: stdin @throws HUBBLE_INPUT_INVALID */
+export async function* fileResponses(file: string): AsyncGenerator<GetFlowsResponse> {
   const input = file === '-' ? process.stdin : createReadStream(file)
   let line = 0
   for await (const text of createInterface({input, crlfDelay: Number.POSITIVE_INFINITY})) {

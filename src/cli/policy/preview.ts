@@ -7,6 +7,8 @@ import {type Row, table} from '../render/table.ts'
 import {clean} from '../render/text.ts'
 import {type ClusterObjects, type PolicySource, readClusterObjects} from './cluster-objects.ts'
 import {checkSource, factsOf, policyOptionsOf} from './facts.ts'
+import {type FlowReport, flowChanges, flowChangesText} from './flow-changes.ts'
+import {type FlowSource, readConnections} from './flows.ts'
 import {readPolicyFiles} from './policy-file.ts'
 import {nameOfPolicy, refOfSource, replacePolicies} from './policy-name.ts'
 
@@ -16,24 +18,46 @@ export interface PreviewReport {
   readonly cut: number
   readonly opened: number
   readonly changes: readonly Change[]
+  /** with recorded flows: what would become of them */
+  readonly flows?: FlowReport
+}
+
+export interface PreviewRequest {
+  readonly files: readonly string[]
+  readonly remove: boolean
+  /** recorded flows to judge as well */
+  readonly flows: Omit<FlowSource, 'cluster'> | undefined
 }
 
 export async function previewPolicies(
   options: ClusterOptions,
-  {files, remove}: {readonly files: readonly string[]; readonly remove: boolean},
+  {files, remove, flows}: PreviewRequest,
   signal: AbortSignal,
 ): Promise<PreviewReport> {
   const sources = await readPolicyFiles(files)
-  return previewAmong(await readClusterObjects(options, signal), sources, remove)
+  const [cluster, connections] = await Promise.all([
+    readClusterObjects(options, signal),
+    flows === undefined ? undefined : readConnections({cluster: options, ...flows}, signal),
+  ])
+  const report = previewAmong(cluster, sources, remove)
+  if (connections === undefined) return report
+  const {before, after} = modelsOf(cluster, sources, remove)
+  return {...report, flows: flowChanges(before, after, connections)}
+}
+
+function modelsOf(cluster: ClusterObjects, sources: readonly PolicySource[], remove: boolean) {
+  const others = replacePolicies(cluster.policies, sources).slice(0, -sources.length || undefined)
+  return {
+    before: new ClusterModel(factsOf(cluster, cluster.policies)),
+    after: new ClusterModel(factsOf(cluster, remove ? others : [...others, ...sources])),
+  }
 }
 
 /** @param remove the policies are taken away, not applied */
 export function previewAmong(cluster: ClusterObjects, sources: readonly PolicySource[], remove = false): PreviewReport {
   const checked = sources.map((source) => checkSource(source, policyOptionsOf(cluster.config)))
-  const others = replacePolicies(cluster.policies, sources).slice(0, -sources.length || undefined)
-  const now = new ClusterModel(factsOf(cluster, cluster.policies))
-  const then = new ClusterModel(factsOf(cluster, remove ? others : [...others, ...sources]))
-  const changes = previewChange(now, then, sources.map(refOfSource))
+  const {before, after} = modelsOf(cluster, sources, remove)
+  const changes = previewChange(before, after, sources.map(refOfSource))
   return {
     invalid: checked.flatMap((one) =>
       one.ok
@@ -46,7 +70,13 @@ export function previewAmong(cluster: ClusterObjects, sources: readonly PolicySo
   }
 }
 
-export function previewText({invalid, cut, opened, changes}: PreviewReport, style: Style): string {
+export function previewText(report: PreviewReport, style: Style): string {
+  const text = changesText(report, style)
+  if (report.flows === undefined) return text
+  return `${text.endsWith('\n') ? text : `${text}\n`}\n${flowChangesText(report.flows, style)}`
+}
+
+function changesText({invalid, cut, opened, changes}: PreviewReport, style: Style): string {
   const lines = invalid.flatMap(({policy, problems}) => [
     `${clean(policy)}: ${style.bad('invalid')}, it would change nothing`,
     ...problems.map((problem) => `  ${clean(problem)}`),
