@@ -34,13 +34,18 @@ export function nodeOf(end: Endpoint | undefined): MapNode {
   // identities of prefixes and of names in DNS: outside of the cluster
   if (number >= firstLocalIdentity && number <= lastLocalIdentity) return named('world', '', 'world', '')
   const app = appOf(end?.labels ?? [])
-  if (app !== undefined) return named('workload', namespace, app, '')
+  if (app !== undefined)
+    return named('workload', namespace || labelled(end, 'k8s:io.kubernetes.pod.namespace='), app, '')
   return named('other', namespace, reserved ?? `identity ${number}`, '')
 }
 
 function named(kind: NodeKind, namespace: string, name: string, workloadKind: string): MapNode {
   const id = kind === 'workload' || kind === 'other' ? `${namespace}/${workloadKind}/${name}` : kind
   return {id: shown(id), kind, name: shown(name), namespace: shown(namespace), workloadKind: shown(workloadKind)}
+}
+
+function labelled(end: Endpoint | undefined, prefix: string): string {
+  return end?.labels?.find((label) => label.startsWith(prefix))?.slice(prefix.length) ?? ''
 }
 
 /** What an end is called whose pod is not known any more, but its identity is. */

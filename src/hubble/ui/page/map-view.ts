@@ -225,14 +225,8 @@ export class MapView {
     const rate = rateText(
       (card.side === 'called' ? 0 : (sum?.rateOut ?? 0)) + (card.side === 'caller' ? 0 : (sum?.rateIn ?? 0)),
     )
-    const place =
-      node.namespace === ''
-        ? card.side === 'caller'
-          ? 'calls in'
-          : 'is called'
-        : node.namespace === this.#namespace
-          ? ''
-          : node.namespace
+    const outside = card.side === 'caller' ? 'calls in' : card.side === 'called' ? 'is called' : ''
+    const place = node.namespace === '' ? outside : node.namespace === this.#namespace ? '' : node.namespace
     setText(where, [place, node.workloadKind, rate].filter((word) => word !== '').join(' · '))
     // a mark only where it is more than the line that ends there already says
     const count = sum === undefined || health === 'good' || health === 'audited' ? 0 : sum.bad

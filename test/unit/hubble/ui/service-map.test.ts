@@ -122,6 +122,12 @@ describe('an end', () => {
     ['a prefix', {identity: 0x01000005, labels: ['cidr:10.0.0.0/8']}, 'world', 'world'],
     ['the host', {identity: 1}, 'host', 'host'],
     ['a pod that is gone', {identity: 7777, namespace: 'x', labels: ['k8s:app=old']}, 'x//old', 'workload'],
+    [
+      'one known by its identity alone',
+      {identity: 7777, labels: ['k8s:app=old', 'k8s:io.kubernetes.pod.namespace=y']},
+      'y//old',
+      'workload',
+    ],
     ['nobody known', {identity: 7777}, '//identity 7777', 'other'],
   ] as const)('%s has a place on the map', (_, end, id, kind) => {
     expect(nodeOf(end as unknown as Endpoint)).toMatchObject({id, kind})
