@@ -8,6 +8,7 @@ import {runProgram} from '../support/program.ts'
 let cluster: TestCluster
 beforeEach(async () => {
   cluster = await testCluster()
+  cluster.server.put(resources.nodes, {metadata: {name: 'node1'}})
 })
 afterEach(() => cluster[Symbol.asyncDispose]())
 

@@ -66,6 +66,8 @@ describe('rights', () => {
       'get,list,watch,update,patch,delete cilium.io/ciliumendpoints,ciliumidentities,ciliumnodes',
       'create cilium.io/ciliumnodes',
       'update,patch cilium.io/ciliumnodes/status',
+      'get,list,watch cilium.io/ciliumnetworkpolicies,ciliumclusterwidenetworkpolicies',
+      'update,patch cilium.io/ciliumnetworkpolicies/status,ciliumclusterwidenetworkpolicies/status',
       'get,list,watch /services',
       'update,patch /services/status',
       'get,list,watch cilium.io/ciliumloadbalancerippools',
@@ -192,6 +194,12 @@ describe('every value that names a key', () => {
     'ipam.operator.clusterPoolIPv6PodCIDRList': {'ipv6.enabled': true},
     'ipam.operator.clusterPoolIPv6MaskSize': {'ipv6.enabled': true},
     'prometheus.port': {'prometheus.enabled': true},
+    'hubble.metrics.port': {'hubble.metrics.enabled': ['drop']},
+    ...Object.fromEntries(
+      ['filePath', 'fileMaxSizeMb', 'fileMaxBackups', 'fileCompress', 'fieldMask', 'allowList', 'denyList'].map(
+        (name) => [`hubble.export.static.${name}`, {'hubble.export.static.enabled': true}],
+      ),
+    ),
   }
   const candidates: Readonly<Record<string, readonly Value[]>> = {
     boolean: [true, false],
