@@ -199,7 +199,9 @@ export function openGeneration(options: GenerationOptions): Generation {
       return running
     }
   }
-  const name = {number: (newest?.number ?? 0) + 1, fingerprint, layout: STATE_LAYOUT}
+  // doors of a change that was taken back may still be on hooks: their pins keep their number
+  const used = [newest?.number ?? 0, ...listSwitches(root).map(({generation}) => generation)]
+  const name = {number: Math.max(...used) + 1, fingerprint, layout: STATE_LAYOUT}
   if (newest === undefined || newest.layout === STATE_LAYOUT) return load(options, name)
   return changeLayout(options, newest, name)
 }
@@ -213,7 +215,8 @@ export function settleSwitches(root: string): void {
     const to = listGenerations(root).find(({number}) => number === generation)
     if (!turned) {
       if (to !== undefined) removeGeneration(root, to)
-      if (layoutAfter !== layoutBefore) removeLayout(root, layoutAfter)
+      // a later change may have come to that layout
+      if (!listGenerations(root).some(({layout}) => layout === layoutAfter)) removeLayout(root, layoutAfter)
     } else if (to !== undefined && listLayouts(root).includes(layoutBefore)) {
       const program = openPin(join(pinPaths.generation(root, to), 'programs', 'cil_take_over'))
       if (program === undefined) continue
