@@ -7,6 +7,7 @@
 #include "lib/socket.h"
 #include "lib/socket_event.h"
 
+#define EADDRINUSE_   98
 #define ECONNREFUSED_ 111
 #define EHOSTUNREACH_ 113
 #define SOCK_DGRAM_   2
@@ -45,6 +46,24 @@ static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct socket
 	return reason == DROP_NO_LOCAL_BACKEND ? -EHOSTUNREACH_ : -ECONNREFUSED_;
 }
 
+/* An address that leads to this node's own processes, from this node only. */
+static __always_inline bool is_loopback(const struct addr *a)
+{
+	if (addr_is_v4(a))
+		return (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return !a->w[0] && !a->w[1] && !a->w[2] && a->w[3] == bpf_htonl(1);
+}
+
+/* A NodePort answers on every address of every node, to the node itself also on the loopback's. */
+static __always_inline const struct frontend *find_on_nodes(struct frontend_key *key, bool host)
+{
+	const struct address *known = address_exact(&key->addr);
+
+	if (!(known && (known->flags & ADDRESS_NODES)) && !(host && is_loopback(&key->addr)))
+		return NULL;
+	return frontend_of_nodes(key, addr_is_v4(&key->addr));
+}
+
 /* Finds who answers, and notes it. Returns SEND_PLAIN, SEND_TRANSLATED with `backend` filled, or a negative errno.
  * @param connected the socket will speak to this one alone */
 static __always_inline int translate(struct bpf_sock_addr *ctx, const struct socket_end *service,
@@ -64,6 +83,8 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 	key.port = service->port;
 	key.proto = ctx->protocol;
 	frontend = frontend_find(&key, true);
+	if (!frontend)
+		frontend = find_on_nodes(&key, cookie == cfg.host_cookie);
 	if (!frontend) {
 		peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, 0);
 		if (peers) {
@@ -100,6 +121,9 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 	noted = socket_note(peers, service, backend, frontend->service, ref, now, connected);
 	if (noted == SOCKET_NO_ROOM)
 		return SEND_PLAIN;
+	peers->proto = ctx->protocol;
+	peers->netns = cookie;
+	peers->socket = bpf_get_socket_cookie(ctx);
 	/* datagrams are told once per backend, as packets of a flow are */
 	if (cfg.event_socket && (noted == SOCKET_NEW || cfg.monitor_level < MONITOR_MEDIUM)) {
 		socket_event(ctx, service, EVENT_SOCKET, SOCKET_PRE_FORWARD, frontend->service);
@@ -238,6 +262,61 @@ SEC("cgroup/getpeername6")
 int cil_sock6_getpeername(struct bpf_sock_addr *ctx)
 {
 	return receive(ctx, true, false);
+}
+
+static __always_inline bool is_node_service(const struct frontend *frontend)
+{
+	return frontend &&
+	       (frontend->kind == FRONTEND_NODE_PORT || frontend->kind == FRONTEND_EXTERNAL_IP ||
+		frontend->kind == FRONTEND_LOAD_BALANCER);
+}
+
+/* A process of the node that listens where a service does would never hear of its clients: it is told at once.
+ * @param any the address that it has bound is the unspecified one */
+static __always_inline int bound(struct bpf_sock *ctx, const struct addr *addr, bool any)
+{
+	struct frontend_key key = {};
+	bool taken;
+
+	if (!cfg.bind_protection || bpf_get_netns_cookie(ctx) != cfg.host_cookie)
+		return PASS;
+	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
+		return PASS;
+	key.addr = *addr;
+	key.port = bpf_htons(ctx->src_port);
+	key.proto = ctx->protocol;
+	taken = is_node_service(any ? frontend_of_nodes(&key, addr_is_v4(addr))
+				    : frontend_find(&key, true));
+	/* a socket of IPv6 hears IPv4 too, unless it has said otherwise */
+	if (!taken && any && !addr_is_v4(addr))
+		taken = is_node_service(frontend_of_nodes(&key, true));
+	if (!taken && !any)
+		taken = is_node_service(find_on_nodes(&key, true));
+	if (!taken)
+		return PASS;
+	bpf_set_retval(-EADDRINUSE_);
+	return REFUSE;
+}
+
+SEC("cgroup/post_bind4")
+int cil_sock4_post_bind(struct bpf_sock *ctx)
+{
+	struct addr addr;
+
+	addr_set_v4(&addr, ctx->src_ip4);
+	return bound(ctx, &addr, !addr.w[3]);
+}
+
+SEC("cgroup/post_bind6")
+int cil_sock6_post_bind(struct bpf_sock *ctx)
+{
+	struct addr addr;
+
+	addr.w[0] = ctx->src_ip6[0];
+	addr.w[1] = ctx->src_ip6[1];
+	addr.w[2] = ctx->src_ip6[2];
+	addr.w[3] = ctx->src_ip6[3];
+	return bound(ctx, &addr, addr_is_zero(&addr));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -19,6 +19,8 @@ enum address_flags {
 	ADDRESS_ENCRYPT = 1 << 4,
 };
 
+#define ADDRESS_NODES (ADDRESS_LOCAL_HOST | ADDRESS_REMOTE_NODE)
+
 struct address {
 	__u32 identity;
 	__u32 cidr_class;      /* number of the set of policy CIDRs that contain it; 0: none */

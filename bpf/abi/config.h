@@ -76,7 +76,8 @@ struct config {
 	__u8 l2;	       /* addresses of services are answered for on the node's links */
 	__u32 hash_seed;  /* of the hash that leads into Maglev tables: the same on every node */
 	__u8 before_runs; /* 0: no flows of another layout are looked for */
-	__u8 pad[3];
+	__u8 bind_protection; /* processes of the node may not listen on NodePorts */
+	__u8 pad[2];
 	__u64 host_cookie; /* of the node's network namespace */
 	/* Where the bytes of struct flow stand in the layout before: runs that both have. The first holds `expires`, at 0 in
 	 * every layout. */

@@ -69,16 +69,16 @@ enum event_flags {
 	EVENT_REPLY = 1 << 3,
 	EVENT_AUDITED = 1 << 4,
 	EVENT_FRAGMENT = 1 << 5,
-	EVENT_ORIGINAL = 1 << 6, /* orig_* are set: the tuple before translation */
+	EVENT_ORIGINAL = 1 << 6, /* orig_* are set */
 };
 
 struct event {
 	__u64 time; /* boot clock, ns */
 	struct addr src;
 	struct addr dst;
-	struct addr
-		orig; /* the translated end before translation; of a process: the cookie of its network
-			   * namespace and its cgroup */
+	/* with EVENT_ORIGINAL the service's end as its client knows it, while src and dst are client and backend; of a
+	 * process: the cookie of its network namespace and its cgroup */
+	struct addr orig;
 	__be16 sport;
 	__be16 dport;
 	__be16 orig_port;

@@ -71,6 +71,7 @@ EXPORT(struct, affinity_key);
 EXPORT(struct, affinity);
 EXPORT(struct, source_range_key);
 EXPORT(struct, socket_peers);
+EXPORT(struct, stale_socket);
 EXPORT(struct, policy_peer_key);
 EXPORT(struct, policy_peer);
 EXPORT(struct, policy_set_key);

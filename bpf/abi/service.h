@@ -138,7 +138,20 @@ struct socket_peer {
 struct socket_peers {
 	struct socket_peer peer[SOCKET_PEERS]; /* connected sockets: only the first */
 	__u32 connected;
-	__u32 pad;
+	__u8 proto;
+	__u8 pad[3];
+	__u64 socket; /* its cookie */
+	__u64 netns;  /* cookie of its network namespace */
+};
+
+/* A socket that is connected to a backend that is gone, as the iterator over sockets tells of it. */
+struct stale_socket {
+	__u64 socket; /* cookies, as in socket_peers */
+	__u64 netns;
+	struct addr backend;
+	__be16 port;
+	__u8 proto;
+	__u8 pad[5];
 };
 
 #endif

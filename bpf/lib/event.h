@@ -6,6 +6,7 @@
 
 #include "maps.h"
 #include "pkt.h"
+#include "scratch.h"
 
 /* Programs of sockets run in a process, which the packet programs of this CPU interrupt: what both count, a process
  * counts in one instruction. */
@@ -40,6 +41,24 @@ static __always_inline struct event *event_begin(enum event_type type, bool proc
 	return event;
 }
 
+/* What translation has done, into the event: it names the backend, and the service besides. */
+static __always_inline void event_translation(struct event *event)
+{
+	const struct scratch *s = scratch();
+
+	if (!s)
+		return;
+	event->dst = s->told.dst;
+	event->dport = s->told.dport;
+	event->service = s->told.id;
+	event->proxy_port = s->told.proxy_port;
+	if (addr_is_zero(&s->told.service))
+		return;
+	event->orig = s->told.service;
+	event->orig_port = s->told.service_port;
+	event->flags |= EVENT_ORIGINAL;
+}
+
 __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type type,
 			   __s32 verdict)
 {
@@ -70,6 +89,8 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 	if (cfg.tunnel && (p->hook == HOOK_FROM_OVERLAY || p->hook == HOOK_TO_OVERLAY ||
 			   (p->action == TEST_REDIRECT && p->out == cfg.overlay_ifindex)))
 		event->flags |= EVENT_VXLAN;
+	if (p->flags & PKT_TOLD)
+		event_translation(event);
 	event->line = p->line;
 	event->point = type == EVENT_DROP ? (__u8)-verdict : p->point;
 	event->reason = type == EVENT_VERDICT ? (p->judged & 0xf) - 1 : p->related;

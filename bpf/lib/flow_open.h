@@ -178,6 +178,18 @@ static __always_inline void flow_describe(struct flow *flow, const struct pkt *p
 	flow->expires = p->now + flow_lifetime(flow, p->key.proto);
 }
 
+/* What events about the first packet to a service tell besides its tuple: a verdict, or why it went no further. */
+static __always_inline void flow_tell_service(struct pkt *p, struct scratch *s)
+{
+	memset(&s->told, 0, sizeof(s->told));
+	s->told.dst = s->target.addr;
+	s->told.dport = s->target.port;
+	s->told.service = p->key.dst;
+	s->told.service_port = p->key.dport;
+	s->told.id = s->target.service;
+	p->flags |= PKT_TOLD;
+}
+
 /* Makes the pair of entries. Returns 0, FLOW_UNTRACKED (the stack may have the packet, no entry is needed) or a
  * negative reason. */
 __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
@@ -190,6 +202,8 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		return -DROP_INVALID_TC_BUFFER;
 	target_init(&s->target, p);
 	ret = ends_find(p, s, endpoint_of_device(ctx_read(ctx, ifindex)), &ways);
+	if (s->target.service)
+		flow_tell_service(p, s);
 	if (ret)
 		return ret;
 	ret = s->target.flags & TARGET_LOOPBACK ? 0 : judge(p, &s->src, &s->dst);

@@ -31,6 +31,7 @@ enum pkt_flags {
 	PKT_REPLY = 1 << 6,    /* travels against its flow's original direction */
 	PKT_NO_PORTS = 1 << 7, /* a later fragment of a datagram of which nothing is known */
 	PKT_RELATED = 1 << 8,  /* an error about a known flow, translated already */
+	PKT_TOLD = 1 << 9,     /* the scratch says more for its event */
 };
 
 struct pkt {

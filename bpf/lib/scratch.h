@@ -46,6 +46,17 @@ struct target {
 	__u32 backend; /* backend_ref */
 };
 
+/* What an event tells besides the packet's own tuple; counts with PKT_TOLD. */
+struct told {
+	struct addr dst;     /* where the packet goes after translation */
+	struct addr service; /* the service's end as its client knows it; zero: none */
+	__be16 dport;
+	__be16 service_port;
+	__be16 proxy_port;
+	__u16 pad;
+	__u32 id; /* of the service */
+};
+
 #define QUOTE_BYTES 1280
 
 struct scratch {
@@ -59,6 +70,7 @@ struct scratch {
 	struct target target;
 	struct route route;
 	struct addr source; /* to masquerade with */
+	struct told told;
 	__u8 quote[QUOTE_BYTES];
 };
 

@@ -33,6 +33,19 @@ static __always_inline const struct frontend *frontend_find(struct frontend_key 
 	return row;
 }
 
+/* The frontend of a NodePort on whichever address of whichever node, for who asks from inside. */
+static __always_inline const struct frontend *frontend_of_nodes(struct frontend_key *key, bool v4)
+{
+	__u16 port = bpf_ntohs(key->port);
+
+	if (!cfg.nodeport || port < cfg.nodeport_min || port > cfg.nodeport_max)
+		return NULL;
+	memset(&key->addr, 0, sizeof(key->addr));
+	if (v4)
+		key->addr.w[2] = bpf_htonl(0xffff);
+	return frontend_find(key, true);
+}
+
 /* Is this the address of a service, whatever the port? */
 static __always_inline bool service_owns(const struct addr *addr)
 {

@@ -20,13 +20,14 @@ static __always_inline void target_init(struct target *target, const struct pkt 
 
 /* Replaces the target of a packet to a service by a backend's. Returns SERVICE_NONE, SERVICE_FOUND or a negative
  * reason: DROP_SERVICE_BACKEND_NOT_FOUND is for an answer, when the sender is one that we answer.
- * Rules: 1 a frontend for address, port and protocol counts, whoever else has the address; 2 an address that has a row
- * of its own (a pod, a node) is theirs; 3 any other port and protocol of a service address is nobody's.
+ * Rules: 1 a frontend for address, port and protocol counts, whoever else has the address; 2 from inside, a NodePort
+ * counts on every address of every node; 3 an address that has a row of its own (a pod, a node) is theirs; 4 any other port and protocol of a service address is nobody's.
  * @param inside a pod or the node asks */
 __separate int service_target(struct pkt *p, bool inside)
 {
 	const struct frontend *frontend;
 	const struct backend *backend;
+	const struct address *known;
 	struct scratch *s = scratch();
 	struct frontend_key key = {};
 	backend_ref ref = 0;
@@ -38,9 +39,12 @@ __separate int service_target(struct pkt *p, bool inside)
 	key.proto = p->key.proto;
 	frontend = frontend_find(&key, inside);
 	if (likely(!frontend)) {
-		if (address_exact(&p->key.dst) || !service_owns(&p->key.dst))
-			return SERVICE_NONE;
-		return -DROP_NO_SERVICE_PORT;
+		known = address_exact(&p->key.dst);
+		if (inside && known && (known->flags & ADDRESS_NODES))
+			frontend = frontend_of_nodes(&key, !pkt_is_v6(p));
+		if (likely(!frontend))
+			return known || !service_owns(&p->key.dst) ? SERVICE_NONE
+								   : -DROP_NO_SERVICE_PORT;
 	}
 	if (!inside && (frontend->flags & FRONTEND_INTERNAL_ONLY))
 		return -DROP_IS_A_CLUSTERIP;

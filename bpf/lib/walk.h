@@ -30,6 +30,28 @@ static __always_inline void walk_identify(struct pkt *p, const struct flow *flow
 		p->flags |= PKT_REPLY;
 }
 
+/* What the event of a translated packet tells besides its tuple. */
+__separate int walk_tell(struct pkt *p, const struct flow *flow)
+{
+	struct scratch *s = scratch();
+	bool reverse;
+
+	if (!p || !flow || !s)
+		return 0;
+	reverse = flow->flags & FLOW_REVERSE;
+	memset(&s->told, 0, sizeof(s->told));
+	s->told.dst = flow->to_dst;
+	s->told.dport = flow->to_dport;
+	s->told.proxy_port = flow->proxy_port;
+	s->told.id = flow->service;
+	if (flow->flags & FLOW_DNAT) {
+		s->told.service = reverse ? flow->to_src : p->key.dst;
+		s->told.service_port = reverse ? flow->to_sport : p->key.dport;
+	}
+	p->flags |= PKT_TOLD;
+	return 0;
+}
+
 /* Sends the packet where its flow leads. A pod's packet that has no hop left or is too large for the way is turned
  * into the answer that says so; what came from elsewhere is left to the stack, which answers better. */
 static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct flow *flow)
@@ -160,6 +182,9 @@ static __always_inline int walk_ports(struct __sk_buff *ctx, struct pkt *p)
 	}
 	walk_identify(p, flow);
 	p->tell = event_is_due(p, flow);
+	if (p->tell && (flow->flags & (FLOW_SNAT | FLOW_DNAT | FLOW_PROXY)) &&
+	    !(p->flags & PKT_RELATED))
+		walk_tell(p, flow);
 	return walk_out(ctx, p, flow);
 }
 

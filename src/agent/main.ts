@@ -79,6 +79,7 @@ import {routeReconciler} from './reconcile/routes.ts'
 import {ServiceClaimants} from './reconcile/service-claimants.ts'
 import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
+import {StaleSockets} from './reconcile/stale-sockets.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import type {RunnerState} from './runner-state.ts'
 import {addServers} from './servers.ts'
@@ -159,6 +160,7 @@ export class Agent {
   services: ServiceReconciler | undefined
   private readonly serviceMetrics: ServiceMetrics
   private healthCheckPorts: HealthCheckPorts | undefined
+  private staleSockets: StaleSockets | undefined
   private proxyHealth: ProxyHealth | undefined
   private l2: L2Announcer | undefined
   private localRedirects: LocalRedirects | undefined
@@ -424,6 +426,7 @@ export class Agent {
     this.addressClaimants?.stop()
     this.routeClaimants?.stop()
     this.serviceClaimants?.stop()
+    this.staleSockets?.stop()
     this.healthCheckPorts?.stop()
     this.proxyHealth?.stop()
     await this.l2?.stop()
@@ -450,8 +453,6 @@ export class Agent {
         algorithm: config['bpf-lb-algorithm'],
         tableSize: config['bpf-lb-maglev-table-size'],
         algorithmAnnotation: config['bpf-lb-algorithm-annotation'],
-        mode: config['bpf-lb-mode'],
-        modeAnnotation: config['bpf-lb-mode-annotation'],
         place: {
           node: config.nodeName,
           zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
@@ -464,7 +465,20 @@ export class Agent {
     this.serviceClaimants.start()
     this.startLocalRedirects(this.serviceClaimants)
     const maps = this.datapath!.services
-    this.services = new ServiceReconciler(maps, () => this.context.clock.monotonic())
+    const stale = new StaleSockets({
+      list: () => this.datapath!.staleSockets(),
+      namespaces: () => [...tables.endpoints.values()].map(({netns}) => netns).filter((path) => path !== ''),
+      clock: this.context.clock,
+      log: this.context.log,
+    })
+    this.staleSockets = stale
+    this.services = new ServiceReconciler(
+      maps,
+      () => this.context.clock.monotonic(),
+      () => {
+        if (config['bpf-lb-sock-terminate-pod-connections']) stale.request()
+      },
+    )
     if (config['kube-proxy-replacement'] === 'true' && config['enable-health-check-nodeport']) {
       this.healthCheckPorts = new HealthCheckPorts({tables, log: this.context.log})
       this.healthCheckPorts.start()

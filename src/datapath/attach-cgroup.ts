@@ -18,6 +18,8 @@ const hooks = {
   cil_sock6_recvmsg: 'cgroup_udp6_recvmsg',
   cil_sock4_getpeername: 'cgroup_inet4_getpeername',
   cil_sock6_getpeername: 'cgroup_inet6_getpeername',
+  cil_sock4_post_bind: 'cgroup_inet4_post_bind',
+  cil_sock6_post_bind: 'cgroup_inet6_post_bind',
   cil_sock4_connect: 'cgroup_inet4_connect',
   cil_sock6_connect: 'cgroup_inet6_connect',
   cil_sock4_sendmsg: 'cgroup_udp4_sendmsg',

@@ -68,7 +68,10 @@ const objects = {
     'cil_sock6_recvmsg',
     'cil_sock4_getpeername',
     'cil_sock6_getpeername',
+    'cil_sock4_post_bind',
+    'cil_sock6_post_bind',
   ],
+  stale: ['cil_stale_sockets'],
 } as const
 
 export type ObjectName = keyof typeof objects

@@ -13,20 +13,25 @@ import {
 import type {Event} from '../../src/datapath/gen/types.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {BpfNode, devices, identities, plans} from './node.ts'
+import {NodeServices} from './services.ts'
 import {answer} from './support/answer.ts'
 import {icmp, tcp, udp} from './support/packet.ts'
 
 let node: BpfNode
 let everything: BpfNode
+let services: NodeServices
 beforeAll(async () => {
-  node = await BpfNode.make('event')
+  node = await BpfNode.make('event', {config: {services: 1}})
+  services = new NodeServices(node)
   everything = await BpfNode.make('event-all', {config: {monitorLevel: 0}})
 })
 afterAll(() => {
+  services?.close()
   node?.close()
   everything?.close()
 })
 beforeEach(() => {
+  services.reset()
   for (const one of [node, everything]) {
     one.reset()
     one.takeEvents()
@@ -125,6 +130,33 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
       [eventType.EVENT_TRACE, tracePoint.TRACE_TO_ENDPOINT, traceReason.TRACE_REPLY],
       [eventType.EVENT_TRACE, tracePoint.TRACE_TO_ENDPOINT, traceReason.TRACE_NEW],
       [eventType.EVENT_TRACE, tracePoint.TRACE_TO_ENDPOINT, traceReason.TRACE_REPLY],
+    ])
+  })
+
+  test('a packet to a service is told with client, backend and the service between them', () => {
+    const vip = family === 4 ? '10.96.0.10' : 'fd00:96::10'
+    services.add(end(vip, 80), [end(b, 8080)], {service: 77})
+    const request = node.fromPod('a', tcp(end(a, 40001), end(vip, 80)).syn())
+    node.fromPod('b', answer(request.packet).synAck())
+    node.pod('b', {ingressSet: ruleSetNumber.SET_CLOSED})
+    node.fromPod('a', tcp(end(a, 40002), end(vip, 80)).syn())
+    services.add(end(vip, 81), [], {service: 78})
+    node.fromPod('a', tcp(end(a, 40003), end(vip, 81)).syn())
+
+    const seen = node.takeEvents().filter(({type}) => type !== eventType.EVENT_VERDICT)
+
+    expect(
+      seen.map((event) => [
+        `${ip(event.src)} ${event.sport} > ${ip(event.dst)} ${event.dport}`,
+        `${ip(event.orig)} ${event.origPort}`,
+        event.service,
+        (event.flags & eventFlags.EVENT_ORIGINAL) !== 0,
+      ]),
+    ).toEqual([
+      [`${a} 40001 > ${b} 8080`, `${vip} 80`, 77, true],
+      [`${b} 8080 > ${a} 40001`, `${vip} 80`, 77, true],
+      [`${a} 40002 > ${b} 8080`, `${vip} 80`, 77, true],
+      [`${a} 40003 > ${vip} 81`, `${vip} 81`, 78, true],
     ])
   })
 

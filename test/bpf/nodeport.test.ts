@@ -121,6 +121,26 @@ describe.each([
       expect(node.fromPod('a', tcp(end(plan.a, 40001), end(host, 30080)).syn())).toMatchPacket({dst: end(remote, 8080)})
     })
 
+    test('a pod reaches a NodePort on every address of every node, and only NodePorts there', () => {
+      const any = family === 4 ? '0.0.0.0' : '::'
+      services.add(end(any, 30080), [end(b, 8080)], {kind, flags: frontendFlags.FRONTEND_INTERNAL_ONLY})
+
+      for (const at of [node2, host, router]) {
+        const request = node.fromPod('a', tcp(end(plan.a, 40001), end(at, 30080)).syn())
+        const reply = node.fromPod('b', answer(request.packet).synAck())
+
+        expect(request).toMatchObject({action: 'peer', to: 'b'})
+        expect(request).toMatchPacket({dst: end(b, 8080)})
+        expect(reply).toMatchPacket({src: end(at, 30080), dst: end(plan.a, 40001)})
+      }
+      expect(node.fromPod('a', tcp(end(plan.a, 40001), end(node2, 22)).syn())).toMatchPacket({dst: end(node2, 22)})
+      expect(node.fromPod('a', tcp(end(plan.a, 40001), end(node2, 30081)).syn())).toMatchPacket({
+        dst: end(node2, 30081),
+      })
+      // from outside only the node's own rows count
+      expect(node.fromNet(tcp(end(outside, 40001), end(host, 30080)).syn())).toMatchObject({action: 'pass'})
+    })
+
     test('source ranges let in whom they name, or keep them out', () => {
       const range = family === 4 ? '203.0.113.0/24' : '2001:db8:9::/48'
       const allow = {kind: frontendKind.FRONTEND_LOAD_BALANCER, flags: frontendFlags.FRONTEND_SOURCE_RANGES}

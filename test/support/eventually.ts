@@ -1,5 +1,5 @@
 /** Waits for a state that comes about by itself (over a socket, say). Throws with the last error when it does not. */
-export async function eventually(condition: () => boolean | Promise<boolean>, timeoutMs = 8000): Promise<void> {
+export async function eventually(condition: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const end = performance.now() + timeoutMs
   let thrown: unknown
   while (performance.now() < end) {

@@ -121,6 +121,8 @@ trace-sock: {{ .socketLB.tracing | quote }}
 {{- if .socketLB.hostNamespaceOnly }}
 bpf-lb-sock-hostns-only: "true"
 {{- end }}
+bpf-lb-sock-terminate-pod-connections: {{ .socketLB.terminatePodConnections | quote }}
+node-port-bind-protection: {{ .nodePort.bindProtection | quote }}
 {{- with .loadBalancer }}
 {{- if .algorithm }}
 bpf-lb-algorithm: {{ .algorithm | quote }}

@@ -60,6 +60,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     nodeport: on(config['kube-proxy-replacement'] === 'true'),
     l2: on(config['enable-l2-announcements']),
     socketHostOnly: on(config['bpf-lb-sock-hostns-only']),
+    bindProtection: on(config['node-port-bind-protection']),
     hostCookie: node.cookie,
     hashSeed: hashSeed(maglevSeed(config)),
     loopbackV4: config['ipv4-service-loopback-address'].toMappedBytes(),

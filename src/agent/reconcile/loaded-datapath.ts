@@ -10,14 +10,17 @@ import {
   endpointZero,
   type L2Entry,
   type L2Key,
+  staleSocketCodec,
 } from '../../datapath/gen/types.ts'
 import type {Generation} from '../../datapath/generation.ts'
 import type {AddressMap} from '../../datapath/maps/addresses.ts'
 import {openAddresses, openDevices, openEndpoints, openEpoch, openL2} from '../../datapath/maps/open.ts'
 import {PolicyTables, SetNumbers} from '../../datapath/maps/policy.ts'
 import {ServiceTables} from '../../datapath/maps/services.ts'
+import {readMapIterator} from '../../kernel/bpf/iterator.ts'
 import type {BpfMap} from '../../kernel/bpf/map.ts'
 import {isErrno} from '../../kernel/errors.ts'
+import {closeFd} from '../../kernel/libc.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
@@ -28,6 +31,7 @@ import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
 import type {AddressMaps, DeviceMap, EndpointMap, EndpointSets, Programs} from './datapath-door.ts'
 import {loadedServiceMaps} from './loaded-service-maps.ts'
 import {loadedSetMaps} from './loaded-set-maps.ts'
+import type {StaleSocket} from './stale-sockets.ts'
 
 const noAddress = new Uint8Array(16)
 
@@ -41,6 +45,8 @@ export class LoadedDatapath {
   readonly services: ServiceMaps
   readonly sets: SetMaps
   readonly l2: L2Map
+  /** Sockets that are connected to a backend that is gone, or were. */
+  readonly staleSockets: () => StaleSocket[]
   private readonly closes: (() => void)[]
 
   constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments, tableSeed: Uint8Array) {
@@ -61,6 +67,7 @@ export class LoadedDatapath {
     this.devices = deviceMap(devices)
     this.programs = hooks(generation, attachments, podAttachments)
     this.l2 = l2Map(l2)
+    this.staleSockets = () => staleSockets(generation)
     this.services = loadedServiceMaps(services, tableSeed, this.addresses.moveEpoch)
     this.sets = loadedSetMaps(policy, numbers, this.addresses.moveEpoch)
   }
@@ -68,6 +75,20 @@ export class LoadedDatapath {
   close(): void {
     for (const close of this.closes) close()
     this.generation.close()
+  }
+}
+
+function staleSockets(generation: Generation): StaleSocket[] {
+  const sockets = generation.map('cilium_sockets')
+  try {
+    const bytes = readMapIterator(generation.program('cil_stale_sockets'), sockets)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return Array.from({length: Math.floor(bytes.length / staleSocketCodec.size)}, (_, i) => {
+      const {socket, netns, backend, port, proto} = staleSocketCodec.decode(view, i * staleSocketCodec.size)
+      return {cookie: socket, netns, backend: Ip.fromBytes(backend), port, protocol: proto}
+    })
+  } finally {
+    closeFd(sockets)
   }
 }
 

@@ -31,7 +31,6 @@ const flagBits = {
   sourceRanges: frontendFlags.FRONTEND_SOURCE_RANGES,
   denyRanges: frontendFlags.FRONTEND_DENY_RANGES,
   internalOnly: frontendFlags.FRONTEND_INTERNAL_ONLY,
-  dsr: frontendFlags.FRONTEND_DSR,
 } as const
 /** Backends of this node alone see the client, and nobody answers for those of others. */
 const localBits = frontendFlags.FRONTEND_KEEP_SOURCE | frontendFlags.FRONTEND_DROP
@@ -143,7 +142,6 @@ function frontendEntry(row: Frontend): FrontendEntry {
     table,
     tableSize,
     affinityS,
-    dsr: has(flagBits.dsr),
     scopes: has(flagBits.scopes),
     sourceRanges: has(flagBits.sourceRanges),
     denyRanges: has(flagBits.denyRanges),

@@ -53,9 +53,18 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   /** Every row has been written once. Until then a list of before may name a backend that no row has asked for yet. */
   private settled = false
 
-  /** Takes over what the maps hold. @param now a monotonic clock, ms */
-  constructor(maps: ServiceMaps, now: () => number) {
+  private readonly backendsGone: () => void
+
+  /**
+   * Takes over what the maps hold.
+   *
+   * @param now a monotonic clock, ms
+   * @param backendsGone called after backends have been taken away, and once when all rows are known: some may have gone
+   *   before
+   */
+  constructor(maps: ServiceMaps, now: () => number, backendsGone: () => void = () => {}) {
     this.maps = maps
+    this.backendsGone = backendsGone
     this.room = new ListRoom({capacity: maps.listCapacity, graceMs, now})
     this.tableRoom = new ListRoom({capacity: maps.tableCapacity, graceMs, now})
     this.tables = new MaglevTables({
@@ -107,6 +116,7 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
     for (const key of [...this.ranges.keys()]) if (!keys.has(key)) this.dropRanges(key, [])
     this.settled = true
     for (const key of this.backends.unused()) this.freeBackend(key)
+    this.backendsGone()
   }
 
   /** What is in the maps for a row; undefined: nothing yet. */
@@ -225,6 +235,7 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
     queueMicrotask(() => {
       this.moving = false
       this.maps.moveEpoch()
+      this.backendsGone()
     })
   }
 
@@ -303,7 +314,6 @@ function entryOf(
     denyRanges: row.denyRanges,
     local: inside ? row.insideLocal : row.local,
     internalOnly: row.internalOnly,
-    dsr: !inside && row.dsr,
   }
 }
 

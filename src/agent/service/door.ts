@@ -31,8 +31,6 @@ export interface FrontendEntry {
   /** all backends are on this node: they see the client; without one there is silence */
   readonly local: boolean
   readonly internalOnly: boolean
-  /** backends of other nodes answer the client themselves */
-  readonly dsr: boolean
 }
 
 export interface BackendEntry {

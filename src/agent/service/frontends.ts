@@ -29,10 +29,6 @@ export interface ServicePlan {
   readonly tableSize: number
   /** services may say otherwise (service.cilium.io/lb-algorithm) */
   readonly algorithmAnnotation: boolean
-  /** who answers clients from outside when the backend is elsewhere: this node, or the backend itself */
-  readonly mode: 'snat' | 'dsr' | 'hybrid'
-  /** services may say otherwise (service.cilium.io/forwarding-mode) */
-  readonly modeAnnotation: boolean
   readonly place: Place
   /** addresses on which node ports are served, of this node */
   readonly nodePortIps: readonly Ip[]
@@ -41,7 +37,7 @@ export interface ServicePlan {
 /**
  * Every frontend of a service:
  * 1 each cluster address and port; 2 with `external`, each externalIP and load balancer's address and port, and each
- * node address with the node port; 3 for each of these addresses but the nodes' a row that owns all other ports.
+ * node address with the node port, and one row for those of all nodes; 3 for each of these addresses but the nodes' a row that owns all other ports.
  * Who answers depends on from where it is asked: ClusterIPs follow the internal policy; the others the external one when
  * asked from outside, and all backends when asked from inside the cluster.
  */
@@ -79,7 +75,6 @@ export function frontendsOf(
       insideLocal: false,
       internalOnly: false,
       tableSize: 0,
-      dsr: false,
     })
 
   for (const port of service.ports) {
@@ -96,7 +91,6 @@ export function frontendsOf(
         insideLocal: local,
         internalOnly: !plan.externalClusterIp,
         tableSize: plan.externalClusterIp ? tableSize : 0,
-        dsr: false,
       })
       own(ip, 'ClusterIP')
     }
@@ -113,7 +107,6 @@ export function frontendsOf(
         insideLocal: false,
         internalOnly: false,
         tableSize,
-        dsr: answersDirectly(service, port.protocol, plan),
         ...(ranged ? {sourceRanges: service.sourceRanges, denyRanges: service.denyRanges} : {}),
       })
     }
@@ -127,6 +120,19 @@ export function frontendsOf(
       }
     }
     if (port.nodePort === 0) continue
+    for (const ip of [anyIpv4, anyIpv6].filter(enabled)) {
+      if (!service.clusterIps.some(({family}) => family === ip.family)) continue
+      rows.push({
+        ...base,
+        ...identify(ip, {...port, port: port.nodePort}, 'NodePort'),
+        backends: select(ip.family, {local: false, hints}),
+        inside: undefined,
+        local: false,
+        insideLocal: false,
+        internalOnly: true,
+        tableSize: 0,
+      })
+    }
     for (const ip of plan.nodePortIps.filter(enabled)) {
       if (service.clusterIps.some(({family}) => family === ip.family)) add(ip, port.nodePort, 'NodePort')
     }
@@ -169,7 +175,6 @@ export function hostPortsOf(pod: PodRow, ips: readonly Ip[], plan: ServicePlan):
           denyRanges: false,
           internalOnly: false,
           tableSize: 0,
-          dsr: false,
           createdAt: 0,
         },
       ]
@@ -177,20 +182,16 @@ export function hostPortsOf(pod: PodRow, ips: readonly Ip[], plan: ServicePlan):
   })
 }
 
+/** Stand for every address of every node, when somebody inside the cluster asks. */
+const anyIpv4 = Ip.of('0.0.0.0')
+const anyIpv6 = Ip.of('::')
+
 const algorithmAnnotation = 'service.cilium.io/lb-algorithm'
-const modeAnnotation = 'service.cilium.io/forwarding-mode'
 
 function tableSizeOf({annotations}: ServiceRow, plan: ServicePlan): number {
   const asked = plan.algorithmAnnotation ? annotations[algorithmAnnotation] : undefined
   const algorithm = asked === 'random' || asked === 'maglev' ? asked : plan.algorithm
   return algorithm === 'maglev' ? plan.tableSize : 0
-}
-
-/** SCTP needs every packet to pass one node: its multi-homed ends would tell apart who answers. */
-function answersDirectly({annotations}: ServiceRow, protocol: ServiceProtocol, plan: ServicePlan): boolean {
-  const asked = plan.modeAnnotation ? annotations[modeAnnotation] : undefined
-  const mode = asked === 'snat' || asked === 'dsr' ? asked : plan.mode
-  return protocol === 'SCTP' ? false : mode === 'dsr' || (mode === 'hybrid' && protocol === 'TCP')
 }
 
 const nobody: Selection = {active: [], terminating: []}

@@ -180,7 +180,6 @@ export function redirectsOf(
           denyRanges: false,
           internalOnly: true,
           tableSize: 0,
-          dsr: false,
           createdAt: policy.createdAt,
         },
       ]

@@ -121,8 +121,6 @@ export interface FrontendRow {
   readonly internalOnly: boolean
   /** places of a Maglev table, by which clients from outside are spread; 0: at random */
   readonly tableSize: number
-  /** backends of other nodes answer clients from outside themselves */
-  readonly dsr: boolean
   /** of the service, which settles who of two has the key */
   readonly createdAt: number
 }

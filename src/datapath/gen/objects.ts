@@ -141,10 +141,12 @@ export const objects = {
     programs: {
       cil_sock4_connect: 'cgroup/connect4',
       cil_sock4_getpeername: 'cgroup/getpeername4',
+      cil_sock4_post_bind: 'cgroup/post_bind4',
       cil_sock4_recvmsg: 'cgroup/recvmsg4',
       cil_sock4_sendmsg: 'cgroup/sendmsg4',
       cil_sock6_connect: 'cgroup/connect6',
       cil_sock6_getpeername: 'cgroup/getpeername6',
+      cil_sock6_post_bind: 'cgroup/post_bind6',
       cil_sock6_recvmsg: 'cgroup/recvmsg6',
       cil_sock6_sendmsg: 'cgroup/sendmsg6',
     },
@@ -165,10 +167,25 @@ export const objects = {
       'cilium_lb_ranges',
       'cilium_lxc',
       'cilium_metrics',
+      'cilium_scratch',
       'cilium_shards',
       'cilium_sockets',
       'cilium_test',
       'cilium_timer',
+    ],
+  },
+  stale: {
+    file: 'stale.o',
+    programs: {
+      cil_stale_sockets: 'iter/bpf_sk_storage_map',
+    },
+    maps: [
+      'cilium_affinity',
+      'cilium_backends',
+      'cilium_lb',
+      'cilium_lb_lists',
+      'cilium_lb_maglev',
+      'cilium_lb_ranges',
     ],
   },
 } as const

@@ -230,6 +230,7 @@ export interface Config {
   readonly l2: number
   readonly hashSeed: number
   readonly beforeRuns: number
+  readonly bindProtection: number
   readonly hostCookie: bigint
   readonly beforeFrom: readonly number[]
   readonly beforeTo: readonly number[]
@@ -293,6 +294,7 @@ export const configOffsets = {
   l2: 235,
   hashSeed: 236,
   beforeRuns: 240,
+  bindProtection: 241,
   hostCookie: 248,
   beforeFrom: 256,
   beforeTo: 280,
@@ -303,7 +305,6 @@ export const configCodec: Codec<Config> = {
   size: 328,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint8(offset + 241, 0)
     view.setUint16(offset + 242, 0)
     view.setUint32(offset + 244, 0)
     view.setUint32(offset, value.generation, true)
@@ -361,6 +362,7 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 235, value.l2)
     view.setUint32(offset + 236, value.hashSeed, true)
     view.setUint8(offset + 240, value.beforeRuns)
+    view.setUint8(offset + 241, value.bindProtection)
     view.setBigUint64(offset + 248, value.hostCookie, true)
     for (let i = 0; i < 12; i++) {
       view.setUint16(offset + 256 + i * 2, value.beforeFrom[i]!, true)
@@ -428,6 +430,7 @@ export const configCodec: Codec<Config> = {
     l2: view.getUint8(offset + 235),
     hashSeed: view.getUint32(offset + 236, true),
     beforeRuns: view.getUint8(offset + 240),
+    bindProtection: view.getUint8(offset + 241),
     hostCookie: view.getBigUint64(offset + 248, true),
     beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 256 + i * 2, true)),
     beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 280 + i * 2, true)),
@@ -492,6 +495,7 @@ export const configZero: Config = {
   l2: 0,
   hashSeed: 0,
   beforeRuns: 0,
+  bindProtection: 0,
   hostCookie: 0n,
   beforeFrom: Array.from({length: 12}, () => 0),
   beforeTo: Array.from({length: 12}, () => 0),
@@ -1950,7 +1954,61 @@ export const targetZero: Target = {
   backend: 0,
 }
 
-/** struct scratch, 1928 bytes */
+/** struct told, 44 bytes */
+export interface Told {
+  readonly dst: Uint8Array
+  readonly service: Uint8Array
+  /** the number; network order in memory */
+  readonly dport: number
+  /** the number; network order in memory */
+  readonly servicePort: number
+  /** the number; network order in memory */
+  readonly proxyPort: number
+  readonly id: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const toldOffsets = {
+  dst: 0,
+  service: 16,
+  dport: 32,
+  servicePort: 34,
+  proxyPort: 36,
+  id: 40,
+} as const
+
+export const toldCodec: Codec<Told> = {
+  size: 44,
+  encode(value, view, offset) {
+    view.setUint16(offset + 38, 0)
+    writeBytes(view, offset, 16, value.dst)
+    writeBytes(view, offset + 16, 16, value.service)
+    view.setUint16(offset + 32, value.dport)
+    view.setUint16(offset + 34, value.servicePort)
+    view.setUint16(offset + 36, value.proxyPort)
+    view.setUint32(offset + 40, value.id, true)
+  },
+  decode: (view, offset) => ({
+    dst: readBytes(view, offset, 16),
+    service: readBytes(view, offset + 16, 16),
+    dport: view.getUint16(offset + 32),
+    servicePort: view.getUint16(offset + 34),
+    proxyPort: view.getUint16(offset + 36),
+    id: view.getUint32(offset + 40, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const toldZero: Told = {
+  dst: new Uint8Array(16),
+  service: new Uint8Array(16),
+  dport: 0,
+  servicePort: 0,
+  proxyPort: 0,
+  id: 0,
+}
+
+/** struct scratch, 1968 bytes */
 export interface Scratch {
   readonly forward: Flow
   readonly reverse: Flow
@@ -1962,6 +2020,7 @@ export interface Scratch {
   readonly target: Target
   readonly route: Route
   readonly source: Uint8Array
+  readonly told: Told
   readonly quote: Uint8Array
 }
 
@@ -1977,13 +2036,13 @@ export const scratchOffsets = {
   target: 560,
   route: 588,
   source: 628,
-  quote: 644,
+  told: 644,
+  quote: 688,
 } as const
 
 export const scratchCodec: Codec<Scratch> = {
-  size: 1928,
+  size: 1968,
   encode(value, view, offset) {
-    view.setUint32(offset + 1924, 0)
     flowCodec.encode(value.forward, view, offset)
     flowCodec.encode(value.reverse, view, offset + 160)
     flowKeyCodec.encode(value.forwardKey, view, offset + 320)
@@ -1994,7 +2053,8 @@ export const scratchCodec: Codec<Scratch> = {
     targetCodec.encode(value.target, view, offset + 560)
     routeCodec.encode(value.route, view, offset + 588)
     writeBytes(view, offset + 628, 16, value.source)
-    writeBytes(view, offset + 644, 1280, value.quote)
+    toldCodec.encode(value.told, view, offset + 644)
+    writeBytes(view, offset + 688, 1280, value.quote)
   },
   decode: (view, offset) => ({
     forward: flowCodec.decode(view, offset),
@@ -2007,7 +2067,8 @@ export const scratchCodec: Codec<Scratch> = {
     target: targetCodec.decode(view, offset + 560),
     route: routeCodec.decode(view, offset + 588),
     source: readBytes(view, offset + 628, 16),
-    quote: readBytes(view, offset + 644, 1280),
+    told: toldCodec.decode(view, offset + 644),
+    quote: readBytes(view, offset + 688, 1280),
   }),
 }
 
@@ -2023,6 +2084,7 @@ export const scratchZero: Scratch = {
   target: targetZero,
   route: routeZero,
   source: new Uint8Array(16),
+  told: toldZero,
   quote: new Uint8Array(1280),
 }
 
@@ -2083,30 +2145,43 @@ export const socketPeerZero: SocketPeer = {
   used: 0,
 }
 
-/** struct socket_peers, 392 bytes */
+/** struct socket_peers, 408 bytes */
 export interface SocketPeers {
   readonly peer: readonly SocketPeer[]
   readonly connected: number
+  readonly proto: number
+  readonly socket: bigint
+  readonly netns: bigint
 }
 
 /** Bytes from the start, for readers of single fields. */
 export const socketPeersOffsets = {
   peer: 0,
   connected: 384,
+  proto: 388,
+  socket: 392,
+  netns: 400,
 } as const
 
 export const socketPeersCodec: Codec<SocketPeers> = {
-  size: 392,
+  size: 408,
   encode(value, view, offset) {
-    view.setUint32(offset + 388, 0)
+    view.setUint8(offset + 389, 0)
+    view.setUint16(offset + 390, 0)
     for (let i = 0; i < 8; i++) {
       socketPeerCodec.encode(value.peer[i]!, view, offset + i * 48)
     }
     view.setUint32(offset + 384, value.connected, true)
+    view.setUint8(offset + 388, value.proto)
+    view.setBigUint64(offset + 392, value.socket, true)
+    view.setBigUint64(offset + 400, value.netns, true)
   },
   decode: (view, offset) => ({
     peer: Array.from({length: 8}, (_, i) => socketPeerCodec.decode(view, offset + i * 48)),
     connected: view.getUint32(offset + 384, true),
+    proto: view.getUint8(offset + 388),
+    socket: view.getBigUint64(offset + 392, true),
+    netns: view.getBigUint64(offset + 400, true),
   }),
 }
 
@@ -2114,6 +2189,9 @@ export const socketPeersCodec: Codec<SocketPeers> = {
 export const socketPeersZero: SocketPeers = {
   peer: Array.from({length: 8}, () => socketPeerZero),
   connected: 0,
+  proto: 0,
+  socket: 0n,
+  netns: 0n,
 }
 
 /** struct source_range_key, 24 bytes */
@@ -2149,6 +2227,54 @@ export const sourceRangeKeyZero: SourceRangeKey = {
   bits: 0,
   service: 0,
   addr: new Uint8Array(16),
+}
+
+/** struct stale_socket, 40 bytes */
+export interface StaleSocket {
+  readonly socket: bigint
+  readonly netns: bigint
+  readonly backend: Uint8Array
+  /** the number; network order in memory */
+  readonly port: number
+  readonly proto: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const staleSocketOffsets = {
+  socket: 0,
+  netns: 8,
+  backend: 16,
+  port: 32,
+  proto: 34,
+} as const
+
+export const staleSocketCodec: Codec<StaleSocket> = {
+  size: 40,
+  encode(value, view, offset) {
+    view.setUint8(offset + 35, 0)
+    view.setUint32(offset + 36, 0)
+    view.setBigUint64(offset, value.socket, true)
+    view.setBigUint64(offset + 8, value.netns, true)
+    writeBytes(view, offset + 16, 16, value.backend)
+    view.setUint16(offset + 32, value.port)
+    view.setUint8(offset + 34, value.proto)
+  },
+  decode: (view, offset) => ({
+    socket: view.getBigUint64(offset, true),
+    netns: view.getBigUint64(offset + 8, true),
+    backend: readBytes(view, offset + 16, 16),
+    port: view.getUint16(offset + 32),
+    proto: view.getUint8(offset + 34),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const staleSocketZero: StaleSocket = {
+  socket: 0n,
+  netns: 0n,
+  backend: new Uint8Array(16),
+  port: 0,
+  proto: 0,
 }
 
 /** struct test_record, 40 bytes */

@@ -62,7 +62,7 @@ export class FlowBuilder {
     const l4 = layer4(protocol, sourcePort, destinationPort, c.tcpFlags(slot), c.icmpCode(slot))
     if (l4 !== undefined) flow.l4 = l4
     if (c.encrypted(slot) === 1) flow.IP!.encrypted = true
-    this.#addNames(flow, source, sourcePort, destination, destinationPort, protocol)
+    this.#addNames(flow, slot, source, sourcePort, destination, destinationPort, protocol)
     const reply = c.reply(slot)
     if (reply !== 0) {
       flow.is_reply = reply === 2
@@ -91,6 +91,7 @@ export class FlowBuilder {
 
   #addNames(
     flow: Flow,
+    slot: number,
     source: string,
     sourcePort: number,
     destination: string,
@@ -102,6 +103,15 @@ export class FlowBuilder {
     if (sourceNames.length > 0) flow.source_names = [...sourceNames]
     const destinationNames = names.dnsNames(destination)
     if (destinationNames.length > 0) flow.destination_names = [...destinationNames]
+    // what was translated names the service's end besides client and backend
+    const flags = this.columns.flags(slot)
+    if ((flags & eventFlags.EVENT_ORIGINAL) !== 0) {
+      const end = Ip.fromBytes(this.columns.addressBytes('orig', slot)).toString()
+      const service = names.service(end, this.columns.originalPort(slot), protocol)
+      const side = (flags & eventFlags.EVENT_REPLY) !== 0 ? 'source_service' : 'destination_service'
+      if (service !== undefined) flow[side] = service
+      return
+    }
     const sourceService = names.service(source, sourcePort, protocol)
     if (sourceService !== undefined) flow.source_service = sourceService
     const destinationService = names.service(destination, destinationPort, protocol)

@@ -31,6 +31,7 @@ export const commands = {
   linkCreate: 28,
   linkUpdate: 29,
   linkFdById: 30,
+  iterCreate: 33,
   linkDetach: 34,
 } as const
 

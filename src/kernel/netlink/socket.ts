@@ -32,7 +32,7 @@ const dumpTries = 5
 /** One buffer for all sockets: a receive is read to its end before the next call. */
 const received = new Uint8Array(1 << 16)
 
-export const protocols = {route: 0, generic: 16} as const
+export const protocols = {route: 0, sockDiag: 4, generic: 16} as const
 
 export class NetlinkSocket {
   readonly fd: number

@@ -95,6 +95,109 @@ describe('with socket translation', () => {
         return error.includes('ECONNREFUSED')
       })
   })
+
+  test('sockets connected to a backend that is gone are closed, in whatever namespace; no others are', async () => {
+    await start()
+    const [a, b, c] = [await node.addPod('a'), await node.addPod('b'), await node.addPod('c')]
+    const [client, server, other, host] = [a, b, c, node].map(({netns}) => inCgroup(netns)) as [
+      PodProcess,
+      PodProcess,
+      PodProcess,
+      PodProcess,
+    ]
+    await server.serve()
+    await other.serve()
+    putService('web', [b.ipv4, b.ipv6])
+    for (const vip of vips) await eventually(async () => (await client.tcp(vip, 'hello', 80)) === 'hello')
+    for (const who of [client, host])
+      for (const [vip, direct] of [
+        [vips[0], b.ipv4],
+        [vips[1], b.ipv6],
+      ] as const)
+        for (const protocol of ['tcp', 'udp'] as const) {
+          await who.hold(protocol, vip, 80)
+          await who.hold(protocol, direct, 8080)
+        }
+
+    putService('web', [c.ipv4, c.ipv6])
+
+    for (const who of [client, host])
+      await eventually(async () => {
+        const held = await who.held()
+        return vips.every((vip) => held[`tcp ${vip} 80`] !== '')
+      })
+    for (const who of [client, host]) {
+      const held = await who.held()
+      for (const direct of [b.ipv4, b.ipv6])
+        expect([held[`tcp ${direct} 8080`], held[`udp ${direct} 8080`]]).toEqual(['', ''])
+    }
+    for (const vip of vips) expect(await client.tcp(vip, 'again', 80)).toBe('again')
+  })
+
+  test('one datagram socket that asks nine services hears each by its own name, and backends by theirs', async () => {
+    await start()
+    const [a, b] = [await node.addPod('a'), await node.addPod('b')]
+    const [client, server] = [inCgroup(a.netns), inCgroup(b.netns)]
+    for (let i = 0; i < 9; i++) {
+      const name = `s${i}`
+      const ips = [`10.96.1.${i}`, `fd00:96::1:${i}`]
+      await server.serve(9000 + i)
+      api.put<Service>(resources.services, {
+        metadata: {name, namespace: 'default'},
+        spec: {clusterIP: ips[0]!, clusterIPs: ips, ports: [{port: 53, protocol: 'UDP'}]},
+      })
+      for (const [addressType, ip] of [
+        ['IPv4', b.ipv4],
+        ['IPv6', b.ipv6],
+      ] as const)
+        api.put<EndpointSlice>(resources.endpointSlices, {
+          metadata: {
+            name: `${name}-${addressType}`,
+            namespace: 'default',
+            labels: {'kubernetes.io/service-name': name},
+          },
+          addressType,
+          ports: [{name: '', port: 9000 + i, protocol: 'UDP'}],
+          endpoints: [{addresses: [ip], conditions: {ready: true}}],
+        })
+    }
+    for (const [prefix, own] of [
+      ['10.96.1.', b.ipv4],
+      ['fd00:96::1:', b.ipv6],
+    ] as const) {
+      const all = Array.from({length: 9}, (_, i) => ({host: `${prefix}${i}`, port: 53}))
+      for (const {host} of all) await eventually(async () => (await client.udp(host, 'hello', 53)) === 'hello')
+
+      expect(await client.askAll(all)).toEqual(all.map(({host}) => `${host} 53`))
+      // straight to the backend of the first: it answers for itself
+      const direct = {host: own, port: 9000}
+      expect(await client.askAll([all[0]!, direct])).toContain(`${own} 9000`)
+    }
+  })
+
+  test('processes of the node cannot listen on NodePorts, those of pods can; the loopback leads there, too', async () => {
+    await start()
+    const [a, b] = [await node.addPod('a'), await node.addPod('b')]
+    const [pod, server, host] = [inCgroup(a.netns), inCgroup(b.netns), inCgroup(node.netns)]
+    await server.serve()
+    putService('web', [b.ipv4, b.ipv6], {
+      type: 'NodePort',
+      ports: [
+        {name: 'tcp', port: 80, nodePort: 30080},
+        {name: 'udp', port: 80, protocol: 'UDP', nodePort: 30080},
+      ],
+    })
+    for (const at of ['127.0.0.1', '::1'])
+      await eventually(async () => (await host.tcp(at, 'hello', 30080).catch(() => '')) === 'hello')
+
+    for (const at of ['0.0.0.0', '::', '127.0.0.1', ...node.addresses])
+      for (const protocol of ['tcp', 'udp'] as const) {
+        expect(await host.listen(protocol, at, 30080), `${protocol} ${at}`).toContain('EADDRINUSE')
+        expect(await host.listen(protocol, at, 30081), `${protocol} ${at}`).toBe('')
+      }
+    expect(await pod.listen('tcp', '0.0.0.0', 30080)).toBe('')
+    expect(await pod.listen('udp', '::', 30080)).toBe('')
+  })
 })
 
 describe('a ClusterIP', () => {

@@ -145,7 +145,7 @@ export class AgentNode {
     if (options.wait !== false) await this.whenReady()
   }
 
-  async whenReady(timeoutMs = 20_000): Promise<void> {
+  async whenReady(timeoutMs = 120_000): Promise<void> {
     try {
       await eventually(() => {
         if (this.agent?.exitCode !== null) throw new Error(`the agent ended with ${this.agent?.exitCode}`)

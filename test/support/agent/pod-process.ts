@@ -62,6 +62,26 @@ export class PodProcess {
     return this.order({do: 'stream', host, port}) as Promise<void>
   }
 
+  /** Connects, and keeps that open. */
+  hold(protocol: 'tcp' | 'udp', host: string, port: number): Promise<void> {
+    return this.order({do: 'hold', protocol, host, port}) as Promise<void>
+  }
+
+  /** What became of each that is held, by `tcp HOST PORT`: '' while it is open. */
+  held(): Promise<Readonly<Record<string, string>>> {
+    return this.order({do: 'held'}) as Promise<Readonly<Record<string, string>>>
+  }
+
+  /** '' or why it may not listen there. */
+  listen(protocol: 'tcp' | 'udp', host: string, port: number): Promise<string> {
+    return this.order({do: 'listen', protocol, host, port}) as Promise<string>
+  }
+
+  /** One datagram socket asks all of these: from whom each answer comes, in the order asked. */
+  askAll(ends: readonly {readonly host: string; readonly port: number}[]): Promise<readonly string[]> {
+    return this.order({do: 'ask-all', ends}) as Promise<readonly string[]>
+  }
+
   streamReport(): Promise<StreamReport> {
     return this.order({do: 'stream-report'}) as Promise<StreamReport>
   }

@@ -15,6 +15,26 @@ export type PodOrder =
   | {readonly id: number; readonly do: 'peer'; readonly host: string; readonly port: number}
   | {readonly id: number; readonly do: 'stream'; readonly host: string; readonly port: number}
   | {readonly id: number; readonly do: 'stream-report'}
+  | {
+      readonly id: number
+      readonly do: 'hold'
+      readonly protocol: 'tcp' | 'udp'
+      readonly host: string
+      readonly port: number
+    }
+  | {readonly id: number; readonly do: 'held'}
+  | {
+      readonly id: number
+      readonly do: 'listen'
+      readonly protocol: 'tcp' | 'udp'
+      readonly host: string
+      readonly port: number
+    }
+  | {
+      readonly id: number
+      readonly do: 'ask-all'
+      readonly ends: readonly {readonly host: string; readonly port: number}[]
+    }
 
 export type PodReport = {readonly id: number; readonly result?: unknown; readonly error?: string}
 
@@ -43,7 +63,78 @@ async function run(order: PodOrder): Promise<unknown> {
       return startStream(order.host, order.port)
     case 'stream-report':
       return stream
+    case 'hold':
+      return hold(order.protocol, order.host, order.port)
+    case 'held':
+      return held
+    case 'listen':
+      return listen(order.protocol, order.host, order.port)
+    case 'ask-all':
+      return askAll(order.ends)
   }
+}
+
+/** What became of connections that are held open: '' while they are. */
+const held: Record<string, string> = {}
+
+function hold(protocol: 'tcp' | 'udp', host: string, port: number): Promise<void> {
+  const name = `${protocol} ${host} ${port}`
+  held[name] = ''
+  return new Promise((resolve, reject) => {
+    if (protocol === 'tcp') {
+      const socket = connect({host, port}, resolve)
+      socket.on('error', (error) => {
+        held[name] ||= error.message
+        reject(error)
+      })
+      socket.on('close', () => {
+        held[name] ||= 'closed'
+      })
+      return
+    }
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    socket.on('error', (error) => {
+      held[name] ||= error.message
+    })
+    socket.connect(port, host, () => resolve())
+  })
+}
+
+/** @returns '' or why it may not */
+function listen(protocol: 'tcp' | 'udp', host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    if (protocol === 'tcp') {
+      const server = createServer()
+      server.on('error', (error) => resolve(error.message))
+      server.listen(port, host, () => server.close(() => resolve('')))
+      return
+    }
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    socket.on('error', (error) => resolve(error.message))
+    socket.bind(port, host, () => socket.close(() => resolve('')))
+  })
+}
+
+/** Asks all from one socket, which knows them by their order: from whom each answer came. */
+function askAll(ends: readonly {readonly host: string; readonly port: number}[]): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(ends[0]!.host.includes(':') ? 'udp6' : 'udp4')
+    const answers: string[] = []
+    let count = 0
+    const timer = setTimeout(() => {
+      socket.close()
+      reject(new Error(`answers: ${JSON.stringify(answers)}`))
+    }, 5000)
+    socket.on('error', reject)
+    socket.on('message', (text, {address, port}) => {
+      answers[Number(text.toString().slice(1))] = `${address} ${port}`
+      if (++count < ends.length) return
+      clearTimeout(timer)
+      socket.close()
+      resolve(answers)
+    })
+    for (const [i, {host, port}] of ends.entries()) socket.send(`#${i}`, port, host)
+  })
 }
 
 async function serve(port: number): Promise<void> {

@@ -113,7 +113,6 @@ export class MemoryServiceMaps implements ServiceMaps {
       const words = [
         ...(entry.scopes ? ['scopes'] : []),
         ...(entry.local ? ['local'] : []),
-        ...(entry.dsr ? ['dsr'] : []),
         ...(entry.tableSize > 0 ? [this.tableText(entry)] : []),
         ...(entry.internalOnly ? ['internal-only'] : []),
         ...(entry.sourceRanges ? [entry.denyRanges ? 'denied-ranges' : 'ranges'] : []),

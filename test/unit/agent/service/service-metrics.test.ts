@@ -20,8 +20,6 @@ const plan: ServicePlan = {
   algorithm: 'random',
   tableSize: 251,
   algorithmAnnotation: false,
-  mode: 'snat',
-  modeAnnotation: false,
   place: {node: 'worker1', zone: undefined},
   nodePortIps: [Ip.of('192.168.0.1')],
 }
@@ -57,8 +55,8 @@ test('counts changes of services, and times each until all its frontends are wri
     spec: {type: 'NodePort', clusterIP: '10.96.0.1', ports: [{port: 80, nodePort: 30080}]},
   })!
   tables.services.upsert(row)
-  await tables.frontends.until((table) => table.size === 3)
-  await tables.frontends.until(() => written.length === 3)
+  await tables.frontends.until((table) => table.size === 4)
+  await tables.frontends.until(() => written.length === 4)
   tables.services.delete('default/web')
   await tables.frontends.until((table) => table.size === 0)
   await runner.whenIdle()
