@@ -101,7 +101,9 @@ export class L2Announcer {
       serves: ({namespace, name}) =>
         frontends
           .by('service', `${namespace}/${name}`)
-          .some(({kind, backends}) => kind !== 'ClusterIP' && backends.active.length > 0),
+          .some(
+            ({kind, backends, internalOnly}) => kind !== 'ClusterIP' && !internalOnly && backends.active.length > 0,
+          ),
     })
     const before = this.candidates
     this.candidates = new Map(found.map((one) => [leaseName(one), one]))

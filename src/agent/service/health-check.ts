@@ -78,8 +78,9 @@ export class HealthCheckPorts {
   /** Addresses of this node that answer any of the service's ports from outside. */
   private localEndpoints(key: string): number {
     const ips = new Set<string>()
-    for (const {kind, backends} of this.tables.frontends.by('service', key)) {
-      if (kind !== 'ClusterIP') for (const {ip} of backends.active) ips.add(String(ip))
+    for (const {kind, backends, internalOnly} of this.tables.frontends.by('service', key)) {
+      // rows for the inside alone count all nodes' backends
+      if (kind !== 'ClusterIP' && !internalOnly) for (const {ip} of backends.active) ips.add(String(ip))
     }
     return ips.size
   }
