@@ -1,5 +1,6 @@
 /** Tells the thread of flows who is who: rows of tables in, names out. */
 
+import type {Policy} from '../../api/gen/flow.ts'
 import {qualifiedNode, serverName} from '../../api/hubble-names.ts'
 import type {EndpointName} from '../../hubble/flow/names.ts'
 import type {ToWorker} from '../../hubble/server/messages.ts'
@@ -8,6 +9,7 @@ import {isErrno} from '../../kernel/errors.ts'
 import {inNetns, netnsCookie} from '../../kernel/netns.ts'
 import {identity, reservedLabels} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
+import type {PolicyRuleRow} from '../policy/rows.ts'
 import type {FrontendRow} from '../service/rows.ts'
 import type {EndpointRow, NodeRow, PodRow, RemoteEndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
@@ -57,6 +59,11 @@ export class NameFeed {
       tables.frontends.subscribe((changes) =>
         this.#names({services: changes.flatMap(({row, old}) => serviceNames(row, old))}),
       ),
+      tables.policyRules.subscribe((changes) =>
+        this.#names({
+          policies: changes.map(({row, old}) => [(row ?? old)!.cookie, row && policyOf(row)] as const),
+        }),
+      ),
       tables.nodes.subscribe(() => this.#tellNodes()),
     )
   }
@@ -77,6 +84,7 @@ export class NameFeed {
     this.#names({services: [...tables.frontends.values()].flatMap((row) => serviceNames(row, undefined))})
     for (const row of tables.remoteEndpoints.values()) this.#tellRemote(row, undefined)
     for (const row of tables.endpoints.values()) this.#tellEndpoint(row, undefined)
+    this.#names({policies: [...tables.policyRules.values()].map((row) => [row.cookie, policyOf(row)] as const)})
     this.#tellNodes()
   }
 
@@ -185,4 +193,15 @@ function serviceNames(
   if (old !== undefined) changes.push([key(old), undefined])
   if (row !== undefined) changes.push([key(row), {name: row.name, namespace: row.namespace}])
   return changes
+}
+
+/** The policy of a rule as flows name it; the labels are those that the original gives policies of Kubernetes. */
+function policyOf({kind, namespace, name, uid}: PolicyRuleRow): Policy {
+  const labels = [
+    `k8s:io.cilium.k8s.policy.derived-from=${kind}`,
+    `k8s:io.cilium.k8s.policy.name=${name}`,
+    ...(namespace === '' ? [] : [`k8s:io.cilium.k8s.policy.namespace=${namespace}`]),
+    ...(uid === '' ? [] : [`k8s:io.cilium.k8s.policy.uid=${uid}`]),
+  ]
+  return {name, namespace, kind, labels}
 }

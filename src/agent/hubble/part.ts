@@ -1,6 +1,5 @@
 /** Hubble as a part of the agent: the thread of flows and what feeds it. */
 import {basename, join} from 'node:path'
-import {AgentEventType, type Policy} from '../../api/gen/flow.ts'
 import {monitorSocket} from '../../api/monitor-stream.ts'
 import {storeCapacity} from '../../hubble/observe/flow-capacity.ts'
 import type {WorkerOptions} from '../../hubble/server/messages.ts'
@@ -16,8 +15,6 @@ export class HubblePart {
   readonly #thread: HubbleThread
   readonly #feed: NameFeed
   readonly #events: AgentEventFeed
-  /** by cookie: a thread that starts again must hear them all */
-  readonly #policies = new Map<number, Policy>()
 
   constructor({loaded, log, clock}: AgentContext, tables: Tables) {
     const {config} = loaded
@@ -46,10 +43,7 @@ export class HubblePart {
         exported: exportedOf(config),
         metrics: {specs: config['hubble-metrics'], address: config['hubble-metrics-server']},
       },
-      tellAll: () => {
-        this.#feed.tellAll()
-        this.tellPolicies([...this.#policies])
-      },
+      tellAll: () => this.#feed.tellAll(),
     })
     const tell = this.#thread.tell.bind(this.#thread)
     this.#feed = new NameFeed({
@@ -66,31 +60,6 @@ export class HubblePart {
   /** What runs, for the status: counts, or why there are none. */
   get state(): Pick<HubbleThread, 'counts' | 'problem'> {
     return this.#thread
-  }
-
-  /** The policies that rule cookies of verdict events stand for; undefined: it is gone. */
-  tellPolicies(policies: readonly (readonly [cookie: number, policy: Policy | undefined])[]): void {
-    for (const [cookie, policy] of policies) {
-      if (policy === undefined) this.#policies.delete(cookie)
-      else this.#policies.set(cookie, policy)
-    }
-    this.#thread.tell({kind: 'names', changes: {policies}})
-  }
-
-  /** That the policies of this node are others now. */
-  tellPolicyChange(change: {
-    readonly labels: readonly string[]
-    readonly revision: number
-    readonly rules: number
-  }): void {
-    this.#events.tell({
-      type: AgentEventType.POLICY_UPDATED,
-      policy_update: {
-        labels: [...change.labels],
-        revision: BigInt(change.revision),
-        rule_count: BigInt(change.rules),
-      },
-    })
   }
 
   start(): void {

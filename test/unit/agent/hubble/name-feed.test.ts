@@ -1,0 +1,64 @@
+import {afterEach, beforeEach, expect, test} from 'vitest'
+import {NameFeed} from '../../../../src/agent/hubble/name-feed.ts'
+import {createTables, type Tables} from '../../../../src/agent/state/tables.ts'
+import type {ToWorker} from '../../../../src/hubble/server/messages.ts'
+import {turn} from '../reconcile-support.ts'
+
+let tables: Tables
+let feed: NameFeed
+let told: ToWorker[]
+
+beforeEach(() => {
+  tables = createTables()
+  told = []
+  feed = new NameFeed({
+    tables,
+    clusterName: 'default',
+    nodeName: 'node1',
+    tls: false,
+    family: 4,
+    tell: (message) => void told.push(message),
+  })
+})
+afterEach(() => feed.stop())
+
+const rule = {
+  cookie: 7,
+  kind: 'CiliumNetworkPolicy',
+  namespace: 'shop',
+  name: 'web',
+  uid: 'u1',
+  rule: 'ingress[0]',
+} as const
+const web = {
+  name: 'web',
+  namespace: 'shop',
+  kind: 'CiliumNetworkPolicy',
+  labels: [
+    'k8s:io.cilium.k8s.policy.derived-from=CiliumNetworkPolicy',
+    'k8s:io.cilium.k8s.policy.name=web',
+    'k8s:io.cilium.k8s.policy.namespace=shop',
+    'k8s:io.cilium.k8s.policy.uid=u1',
+  ],
+}
+const policies = () => told.flatMap((message) => (message.kind === 'names' ? (message.changes.policies ?? []) : []))
+
+test('the policy of a rule is told when the rule gets its number, and when it is gone', async () => {
+  feed.start()
+  tables.policyRules.upsert(rule)
+  await turn()
+  expect(policies()).toEqual([[7, web]])
+
+  tables.policyRules.delete('7')
+  await turn()
+
+  expect(policies().at(-1)).toEqual([7, undefined])
+})
+
+test('a thread that starts again hears all of them', () => {
+  tables.policyRules.upsert(rule)
+
+  feed.tellAll()
+
+  expect(policies()).toEqual([[7, web]])
+})
