@@ -130,9 +130,19 @@ describe('a cluster that Cilium is removed from', () => {
     expect((await cluster.cilium('uninstall')).stderr).toContain('INSTALL_NOT_FOUND')
   })
 
-  test('can be installed on again', async () => {
-    await cluster.ciliumOk('install', '--wait')
+  test('can be installed on again, told where the API server and the cgroups are', async () => {
+    const url = await cluster.kubectl('config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}')
+    const {hostname, port} = new URL(url)
+    const values = [
+      ...[`k8sServiceHost=${hostname}`, `k8sServicePort=${port}`],
+      ...['cgroup.autoMount.enabled=false', 'cgroup.hostRoot=/run/cilium/cgroupv2'],
+    ]
+
+    await cluster.ciliumOk('install', '--wait', ...values.flatMap((value) => ['--set', value]))
     await cluster.kubectl('delete', 'pods', '--all', '--wait=true')
+    const agent = ['-n', 'kube-system', 'exec', 'ds/cilium', '--', 'printenv', 'KUBERNETES_SERVICE_HOST']
+
+    expect(await cluster.kubectl(...agent)).toBe(hostname)
 
     expect((await cluster.podAddresses('default', 'app=web')).size).toBe(1)
   })

@@ -27,7 +27,7 @@ interface PodTemplate {
   readonly spec: {
     readonly containers: readonly Container[]
     readonly affinity?: {readonly nodeAffinity?: unknown}
-    readonly volumes?: readonly {readonly name: string}[]
+    readonly volumes?: readonly {readonly name: string; readonly [source: string]: unknown}[]
     readonly [field: string]: unknown
   }
 }
@@ -42,8 +42,11 @@ export function cleanupDaemonSet(agent: AnyObject): AnyObject {
   const {spec} = (agent['spec'] as {template: PodTemplate}).template
   const container = spec.containers.find(({name}) => name === 'cilium-agent') ?? spec.containers[0]!
   const {image, imagePullPolicy, env, securityContext, volumeMounts = []} = container
-  const hasPlugins = (spec.volumes ?? []).some(({name}) => name === 'cni-path')
-  const mounts = hasPlugins ? [...volumeMounts, {name: 'cni-path', mountPath: '/host/opt/cni/bin'}] : volumeMounts
+  // certificates are not needed, and their mount below the folder of our state would keep that from being removed
+  const volumes = (spec.volumes ?? []).filter((volume) => !('projected' in volume) && !('secret' in volume))
+  const isThere = ({name}: {readonly name: string}) => volumes.some((volume) => volume.name === name)
+  const plugins = {name: 'cni-path', mountPath: '/host/opt/cni/bin'}
+  const mounts = [...volumeMounts, plugins].filter(isThere)
   const {initContainers: _i, containers: _c, affinity, serviceAccountName: _s, serviceAccount: _a, ...rest} = spec
   const labels = {'k8s-app': cleanupName, 'app.kubernetes.io/part-of': 'cilium'}
   const base = {image, imagePullPolicy}
@@ -58,6 +61,7 @@ export function cleanupDaemonSet(agent: AnyObject): AnyObject {
         metadata: {labels},
         spec: {
           ...rest,
+          volumes,
           ...(affinity?.nodeAffinity === undefined ? {} : {affinity: {nodeAffinity: affinity.nodeAffinity}}),
           // nodes are cleaned without asking the API server
           automountServiceAccountToken: false,

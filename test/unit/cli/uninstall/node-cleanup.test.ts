@@ -33,7 +33,7 @@ test('cleans with the agent’s image, rights and mounts, then sleeps', () => {
     securityContext: agentContainer.securityContext,
   })
   expect(clean.volumeMounts).toEqual([
-    ...agentContainer.volumeMounts,
+    ...agentContainer.volumeMounts.filter(({name}: {name: string}) => name !== 'hubble-tls'),
     {name: 'cni-path', mountPath: '/host/opt/cni/bin'},
   ])
   expect(spec.containers.map((one: {command: string[]}) => one.command)).toEqual([['sleep', 'infinity']])
@@ -48,6 +48,12 @@ test('runs on all nodes that the agent ran on, all at once, without asking the A
   expect(spec.nodeSelector).toEqual(own.spec.template.spec.nodeSelector)
   expect(spec.serviceAccountName).toBeUndefined()
   expect(cleanup.spec.updateStrategy.rollingUpdate).toEqual({maxUnavailable: '100%'})
+})
+
+test('has no certificates: the folder of the state that they lie in goes', () => {
+  expect(own.spec.template.spec.volumes.map(({name}: {name: string}) => name)).toContain('hubble-tls')
+  expect(spec.volumes.map(({name}: {name: string}) => name)).not.toContain('hubble-tls')
+  expect(JSON.stringify(spec)).not.toContain('hubble-server-certs')
 })
 
 test('is not taken for an agent', () => {
