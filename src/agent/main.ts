@@ -337,6 +337,12 @@ export class Agent {
       policyOptions: policyOptionsOf(config),
       nodesMatch: config['policy-cidr-match-mode'].includes('nodes'),
       mode: () => this.config.value['enable-policy'],
+      remember: (row) =>
+        void this.records
+          .write(row)
+          .catch((thrown) =>
+            this.context.log.error('an endpoint cannot be kept', {endpoint: row.id, error: CiliumError.from(thrown)}),
+          ),
       clock: this.context.clock,
       log: this.context.log,
     })

@@ -226,6 +226,7 @@ export class Connections {
         allLabels: before?.allLabels,
         // what holds while the API server is away; otherwise it is looked up
         identity: tables.pods.synced ? undefined : before?.identity,
+        ...(tables.pods.synced || before?.isolated === undefined ? {} : {isolated: before.isolated}),
         log: [],
       }
       undo.push(() => this.options.endpointMap.close(row.id, row.generation))

@@ -23,7 +23,7 @@ import type {Log} from '../../runtime/log.ts'
 import type {TableChange} from '../../runtime/table.ts'
 import type {EndpointMap} from '../reconcile/datapath-door.ts'
 import type {RunnerState} from '../runner-state.ts'
-import type {AddressRow} from '../state/rows.ts'
+import type {AddressRow, EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 import {AddressClasses} from './address-classes.ts'
 import {HashedNumbers} from './class-numbers.ts'
@@ -50,6 +50,8 @@ export interface EnforcerOptions {
   /** prefixes of Cilium's policies mean nodes, too */
   readonly nodesMatch: boolean
   readonly mode: () => EnforcementMode
+  /** Keeps an endpoint on disk that is there already. */
+  readonly remember: (row: EndpointRow) => void
   readonly clock: Clock
   readonly log: Log
 }
@@ -101,7 +103,15 @@ export class PolicyEnforcer {
     this.log = options.log.for('policy')
     this.engine = new PolicyEngine(options.policyOptions, new NamedRules(tables))
     this.store = new SetStore(options.maps, () => clock.monotonic())
-    this.standings = new Standings({tables, endpointMap, store: this.store, engine: this.engine, former, mode})
+    this.standings = new Standings({
+      tables,
+      endpointMap,
+      store: this.store,
+      engine: this.engine,
+      former,
+      mode,
+      remember: options.remember,
+    })
     this.classes = this.classesOf([])
     this.mode = mode()
   }

@@ -32,6 +32,8 @@ export interface StandingsOptions {
   /** sets of the endpoints of the life before, by slot */
   readonly former: FormerSets
   readonly mode: () => EnforcementMode
+  /** Keeps an endpoint on disk that is there already. */
+  readonly remember: (row: EndpointRow) => void
 }
 
 interface Standing {
@@ -51,6 +53,12 @@ export interface EndpointPolicyState {
   /** policies up to this revision are in force; 0: not known yet */
   readonly revision: number
   readonly refusal: CiliumError | undefined
+}
+
+/** Open where no policy isolated it, closed where one did: its rules are not known without the API server. */
+function rememberedSets({isolated}: EndpointRow): EndpointSets {
+  if (isolated === undefined) return closedSets
+  return {ingress: isolated.ingress ? closed : open, egress: isolated.egress ? closed : open}
 }
 
 export class Standings {
@@ -79,7 +87,7 @@ export class Standings {
     const known = this.byEndpoint.get(String(row.id))
     if (known?.generation === row.generation) return known.sets
     const former = this.options.former.get(row.id)
-    return former?.generation === row.generation ? former : closedSets
+    return former?.generation === row.generation ? former : rememberedSets(row)
   }
 
   /** For listings. */
@@ -212,6 +220,7 @@ export class Standings {
       if (row.identity !== undefined) endpointMap.put(row, this.setsOf(row))
       this.letGo(before)
     }
+    if (sets !== undefined) this.remember(key, row, sets)
     tables.endpoints.setStatus(
       key,
       'policy',
@@ -219,6 +228,19 @@ export class Standings {
         ? {state: 'done', retries: 0}
         : {state: 'error', retries: 1, code: refusal.code, message: refusal.message},
     )
+  }
+
+  /** Whether policies isolate it is what a reboot without the API server goes by. */
+  private remember(key: string, row: EndpointRow, sets: EndpointSets): void {
+    const {tables, former, remember} = this.options
+    const isolated = {ingress: sets.ingress !== open, egress: sets.egress !== open}
+    if (row.isolated?.ingress === isolated.ingress && row.isolated.egress === isolated.egress) return
+    // the first record of an endpoint is written by the call that makes it
+    const isOnDisk =
+      former.get(row.id)?.generation === row.generation || tables.endpoints.status(key, 'policy')?.state === 'done'
+    const changed = {...row, isolated}
+    tables.endpoints.upsert(changed)
+    if (isOnDisk) remember(changed)
   }
 
   private join(key: string, subject: Subject): void {
@@ -230,7 +252,10 @@ export class Standings {
     }
     standing.endpoints.add(key)
     this.joined.add(key)
-    this.options.tables.endpoints.setStatus(key, 'policy', {state: 'pending', retries: 0})
+    const {endpoints} = this.options.tables
+    // a pod that was here before a reboot goes on with what it had, until policies are known
+    const goesOn = this.formerHeld && endpoints.get(key)?.isolated !== undefined
+    endpoints.setStatus(key, 'policy', {state: goesOn ? 'done' : 'pending', retries: 0})
   }
 
   private leave(key: string, subject: string): void {

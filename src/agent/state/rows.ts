@@ -167,6 +167,8 @@ export interface EndpointRow {
   /** all labels, those that do not count included */
   readonly allLabels: LabelSet | undefined
   readonly identity: Identity | undefined
+  /** in which directions policies isolated it when they were last put into force; missing: never yet */
+  readonly isolated?: {readonly ingress: boolean; readonly egress: boolean}
   readonly log: readonly EndpointLogEntry[]
 }
 

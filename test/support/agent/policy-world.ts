@@ -92,6 +92,7 @@ export class PolicyWorld {
       policyOptions: defaultPolicyOptions,
       nodesMatch: false,
       mode: () => this.mode,
+      remember: () => {},
       clock,
       log: silentLog,
     })
