@@ -61,6 +61,12 @@ function endpointRows(): {slot: number; generation: number; ifindex: number}[] {
     .filter(({ifindex}) => ifindex !== 0)
 }
 
+/** Endpoints as the disk has them. */
+function records(): string[] {
+  const names = readdirSync(join(node.folder, 'lib/endpoints')).filter((name) => name.endsWith('.json'))
+  return names.map((name) => node.read(join('lib/endpoints', name)))
+}
+
 /** What a process holds of the kernel: kind of descriptor to number; sockets come and go with requests. */
 function descriptors(pid: number): Record<string, number> {
   const counts: Record<string, number> = {}
@@ -245,9 +251,15 @@ describe('a restart', () => {
     await node.start()
     const before = await node.addPod('a')
     const other = await node.addPod('b')
+    await node.addPod('c')
+    api.put(resources.networkPolicies, {
+      metadata: {name: 'closed', namespace: 'default'},
+      spec: {podSelector: {matchLabels: {app: 'c'}}, policyTypes: ['Ingress'], ingress: []},
+    } as KubeObject)
+    await eventually(() => records().some((text) => text.includes('"isolated":{"ingress":true,"egress":false}')))
     await node.stop('SIGKILL')
     await node.cutApi(true)
-    for (const name of ['a', 'b']) node.dropNetns(name)
+    for (const name of ['a', 'b', 'c']) node.dropNetns(name)
     await node.start()
     expect(podDevices()).toHaveLength(0)
 
@@ -256,7 +268,12 @@ describe('a restart', () => {
 
     expect([a.ipv4, a.ipv6, b.ipv4, b.ipv6]).toEqual([before.ipv4, before.ipv6, other.ipv4, other.ipv6])
     await processIn(b.netns).serve()
-    expect(await processIn(a.netns).tcp(b.ipv4, 'again')).toBe('again')
+    const client = processIn(a.netns)
+    expect(await client.tcp(b.ipv4, 'again')).toBe('again')
+    // its rules are not known, but that it has some
+    const c = await node.addSandbox('c')
+    await processIn(c.netns).serve()
+    await expect(client.tcp(c.ipv4, 'denied')).rejects.toThrow()
   })
 })
 
