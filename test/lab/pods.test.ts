@@ -1,4 +1,5 @@
 /** The whole thing on a real cluster: install, pods that talk, agents that die, nodes that reboot, uninstall. */
+import {isDeepStrictEqual} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {restartNode, startApiServer, stopApiServer} from '../../src/lab/cluster.ts'
 import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
@@ -101,7 +102,13 @@ describe.each(modes)('a cluster with $mode routing', ({mode, values}) => {
     await cluster.kubectl('delete', 'pod', 'late', '--wait=true')
 
     expect(await drain(cluster), `seed ${seed}`).toEqual(lossless)
-    expect(await footprint(cluster)).toEqual(before)
+    // what a killed call has left goes when its runtime asks again, or with the next look of the agent
+    let after = await footprint(cluster)
+    for (const end = Date.now() + 150_000; !isDeepStrictEqual(after, before) && Date.now() < end; ) {
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      after = await footprint(cluster)
+    }
+    expect(after, `seed ${seed}`).toEqual(before)
   })
 
   test('keeps everything flowing without the API server, and agents restart from what they have on disk', async () => {
