@@ -177,7 +177,7 @@ export class Agent {
     this.pools = new NodePools(familiesOf(config))
     this.sysctl = new Sysctl(config.procfs)
     this.reconcilerMetrics = new ReconcilerMetrics(context.registry, metricPrefix)
-    this.records = new EndpointRecords(config['lib-dir'], context.log)
+    this.records = new EndpointRecords(config['lib-dir'], context.clock, context.log)
     const file = new NodeFactsFile(config['lib-dir'], context.clock, context.log)
     const {tables, pools, bootId} = this
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
@@ -439,6 +439,7 @@ export class Agent {
     this.localRedirects?.stop()
     this.serviceMetrics.stop()
     await this.policy?.stop()
+    await this.records.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
     this.datapath?.close()
   }

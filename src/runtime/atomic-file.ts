@@ -13,24 +13,25 @@ let serial = 0
 /**
  * Replaces a file's content in one step and makes it last (fsync of the file and of its directory).
  *
+ * @param options.sync false: survives the end of this process at once, a power cut only after `syncFiles`
  * @throws STATE_WRITE_FAILED (disk full, read-only, missing directory); the old content stays
  */
 export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array,
-  options: {mode?: number} = {},
+  options: {mode?: number; sync?: boolean} = {},
 ): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${++serial}.tmp`)
   try {
     const file = await open(temporary, 'wx', options.mode ?? 0o600)
     try {
       await file.writeFile(content)
-      await file.sync()
+      if (options.sync !== false) await file.sync()
     } finally {
       await file.close()
     }
     await rename(temporary, path)
-    await syncDirectory(dirname(path))
+    if (options.sync !== false) await sync(dirname(path))
   } catch (thrown) {
     await rm(temporary, {force: true}).catch(() => {})
     throw new CiliumError(runtimeErrors.STATE_WRITE_FAILED, {path, detail: detailOf(thrown)}, {cause: thrown})
@@ -47,11 +48,39 @@ export interface StateFormat<T> {
 /**
  * Writes a value as JSON with a layout version and a checksum.
  *
+ * @param options.sync as for `writeFileAtomic`
  * @throws STATE_WRITE_FAILED
  */
-export async function writeState(path: string, version: number, data: unknown): Promise<void> {
+export async function writeState(
+  path: string,
+  version: number,
+  data: unknown,
+  options: {sync?: boolean} = {},
+): Promise<void> {
   const json = JSON.stringify(data)
-  await writeFileAtomic(path, `{"version":${version},"sha256":"${digest(json)}","data":${json}}\n`)
+  await writeFileAtomic(path, `{"version":${version},"sha256":"${digest(json)}","data":${json}}\n`, options)
+}
+
+/**
+ * Makes files of one directory last that were written with `sync: false`; one that is gone meanwhile is skipped.
+ *
+ * @throws STATE_WRITE_FAILED naming the directory
+ */
+export async function syncFiles(directory: string, names: Iterable<string>): Promise<void> {
+  try {
+    for (const name of names) {
+      await sync(join(directory, name)).catch((thrown: NodeJS.ErrnoException) => {
+        if (thrown.code !== 'ENOENT') throw thrown
+      })
+    }
+    await sync(directory)
+  } catch (thrown) {
+    throw new CiliumError(
+      runtimeErrors.STATE_WRITE_FAILED,
+      {path: directory, detail: detailOf(thrown)},
+      {cause: thrown},
+    )
+  }
 }
 
 /**
@@ -79,12 +108,12 @@ export async function readState<T>(path: string, format: StateFormat<T>): Promis
   return fail(runtimeErrors.STATE_VERSION, {path, found, expected: format.version})
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
+async function sync(path: string): Promise<void> {
+  const opened = await open(path, 'r')
   try {
-    await directory.sync()
+    await opened.sync()
   } finally {
-    await directory.close()
+    await opened.close()
   }
 }
 

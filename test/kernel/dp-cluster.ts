@@ -69,6 +69,8 @@ export interface ClusterSettings {
   /** false: no programs, routes of the kernel only: what a bench compares with */
   readonly programs?: boolean
   readonly mtu?: number
+  /** the processors that traffic's two ends are bound to; any without it */
+  readonly cpus?: {readonly server: number; readonly client: number}
 }
 
 export class Cluster {
@@ -109,7 +111,8 @@ export class Cluster {
 
   /** Starts a program that stays, in the namespace of a pod, node or outside. */
   async serve(where: string, ...args: string[]): Promise<void> {
-    const child = spawn('nsenter', [`--net=${this.#path(where)}`, this.#traffic, 'serve', ...args], {stdio: 'inherit'})
+    const pinned = onCpu(this.#settings.cpus?.server, this.#traffic, 'serve', ...args)
+    const child = spawn('nsenter', [`--net=${this.#path(where)}`, ...pinned], {stdio: 'inherit'})
     this.#children.push(child)
     const [kind, , port = ''] = args
     // bound when the kernel lists it
@@ -125,7 +128,8 @@ export class Cluster {
 
   /** Runs a traffic program to its end. @returns what it printed, '!' before it when it failed */
   traffic(where: string, ...args: string[]): string {
-    return this.run(where, this.#traffic, ...args)
+    const [command = '', ...rest] = onCpu(this.#settings.cpus?.client, this.#traffic, ...args)
+    return this.run(where, command, ...rest)
   }
 
   run(where: string, command: string, ...args: string[]): string {
@@ -537,4 +541,8 @@ const baseConfig: Config = {
   nativeV4Bits: 96 + 16,
   nativeV6: mapped('fd50::'),
   nativeV6Bits: 16,
+}
+
+function onCpu(cpu: number | undefined, ...command: string[]): string[] {
+  return cpu === undefined ? command : ['taskset', '-c', String(cpu), ...command]
 }

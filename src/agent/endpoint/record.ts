@@ -1,6 +1,9 @@
 /**
  * Endpoints on disk, a file each, so that a restarted agent knows its pods without asking anybody. Written before the
  * runtime is told that a pod is connected; what was made without a record is a leftover of a call that never ended.
+ *
+ * A record outlives the agent's process as soon as it is written, and a power cut a moment later: pods do not wait for
+ * the disk (docs/decisions/endpoint-records.md). Writes and removals of one endpoint happen in the order of the calls.
  */
 import {mkdir, readdir, rename, rm} from 'node:fs/promises'
 import {join} from 'node:path'
@@ -8,13 +11,16 @@ import {identity} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
 import {LabelSet} from '../../model/labels.ts'
 import {Mac} from '../../model/mac.ts'
-import {readState, writeState} from '../../runtime/atomic-file.ts'
+import {readState, syncFiles, writeState} from '../../runtime/atomic-file.ts'
+import type {Clock, Timer} from '../../runtime/clock.ts'
 import {CiliumError, fail} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import {codes} from '../errors.ts'
 import type {EndpointRow} from '../state/rows.ts'
 
 const version = 1
+/** How long records are gathered before they are made to last together, ms. */
+const syncAfterMs = 100
 
 type Stored = Omit<
   EndpointRow,
@@ -32,9 +38,16 @@ type Stored = Omit<
 export class EndpointRecords {
   private readonly folder: string
   private readonly log: Log
+  private readonly clock: Clock
+  /** the last write or removal of each endpoint */
+  private readonly turns = new Map<number, Promise<void>>()
+  private unsynced = new Set<string>()
+  private timer: Timer | undefined
+  private syncing: Promise<void> = Promise.resolve()
 
-  constructor(libDir: string, log: Log) {
+  constructor(libDir: string, clock: Clock, log: Log) {
     this.folder = join(libDir, 'endpoints')
+    this.clock = clock
     this.log = log.for('endpoint-records')
   }
 
@@ -48,12 +61,22 @@ export class EndpointRecords {
   }
 
   /** @throws STATE_WRITE_FAILED; the older record stays */
-  async write(row: EndpointRow): Promise<void> {
-    await writeState(this.pathOf(row.id), version, store(row))
+  write(row: EndpointRow): Promise<void> {
+    return this.inTurn(row.id, async () => {
+      await writeState(this.pathOf(row.id), version, store(row), {sync: false})
+      this.syncLater(fileOf(row.id))
+    })
   }
 
-  async remove(id: number): Promise<void> {
-    await rm(this.pathOf(id), {force: true})
+  remove(id: number): Promise<void> {
+    return this.inTurn(id, () => rm(this.pathOf(id), {force: true}))
+  }
+
+  /** Resolves when what was written lasts, or could not be made to. */
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.turns.values())
+    this.timer?.cancel()
+    await this.sync()
   }
 
   /**
@@ -81,9 +104,43 @@ export class EndpointRecords {
     return {rows, unreadable}
   }
 
-  private pathOf(id: number): string {
-    return join(this.folder, `${id}.json`)
+  private inTurn(id: number, work: () => Promise<void>): Promise<void> {
+    const before = this.turns.get(id) ?? Promise.resolve()
+    const turn = before.then(work, work)
+    this.turns.set(id, turn)
+    const clear = () => {
+      if (this.turns.get(id) === turn) this.turns.delete(id)
+    }
+    turn.then(clear, clear)
+    return turn
   }
+
+  private syncLater(name: string): void {
+    this.unsynced.add(name)
+    this.timer ??= this.clock.after(syncAfterMs, () => void this.sync())
+  }
+
+  private sync(): Promise<void> {
+    this.timer = undefined
+    const names = this.unsynced
+    if (names.size === 0) return this.syncing
+    this.unsynced = new Set()
+    this.syncing = this.syncing
+      .then(() => syncFiles(this.folder, names))
+      .catch((thrown: unknown) => {
+        const error = CiliumError.from(thrown)
+        this.log.error('endpoint records would not outlive a power cut', {error}, {per: 'sync'})
+      })
+    return this.syncing
+  }
+
+  private pathOf(id: number): string {
+    return join(this.folder, fileOf(id))
+  }
+}
+
+function fileOf(id: number): string {
+  return `${id}.json`
 }
 
 function store(row: EndpointRow): Stored {

@@ -4,7 +4,7 @@
  */
 import {listAddresses} from '../../kernel/netlink/address.ts'
 import {type Link, listLinks} from '../../kernel/netlink/link.ts'
-import {watchNetwork} from '../../kernel/netlink/monitor.ts'
+import {type NetworkChange, watchNetwork} from '../../kernel/netlink/monitor.ts'
 import {listRoutes} from '../../kernel/netlink/route.ts'
 import type {NetlinkSocket} from '../../kernel/netlink/socket.ts'
 import {Cidr} from '../../model/cidr.ts'
@@ -73,14 +73,22 @@ export function lookAtDevices(socket: NetlinkSocket, choice: DeviceChoice, nodeI
       up: link.up,
       masquerade: choice.masquerade.length === 0 || choice.masquerade.some((pattern) => matches(link.name, pattern)),
     }))
-  const pods = new Set(
-    links.filter((link) => isOwnDevice(link.name) && link.name.startsWith('lxc')).map((l) => l.ifindex),
-  )
+  const pods = new Set(links.filter((link) => isPodDevice(link.name)).map((link) => link.ifindex))
   const hostIps = addresses
     .filter(({ip, ifindex}) => !pods.has(ifindex) && !ip.isLoopback && !ip.isLinkLocal)
     .map(({ip}) => ip)
     .sort(compareIps)
   return {devices, hostIps}
+}
+
+/** Pods come and go by the hundred, and say nothing about the devices of the node: neither their ends nor their routes. */
+function concerns(change: NetworkChange): boolean {
+  if (change.type === 'link') return !isPodDevice(change.link.name)
+  return change.type !== 'route' || change.route.destination.length === 0
+}
+
+function isPodDevice(name: string): boolean {
+  return isOwnDevice(name) && name.startsWith('lxc')
 }
 
 function rank(ip: Ip, nodeIps: readonly Ip[]): number {
@@ -112,7 +120,8 @@ export class DeviceWatch {
 
   /** Looks once, then follows. */
   start(): void {
-    this.end = watchNetwork(['link', 'address', 'route'], () => {
+    this.end = watchNetwork(['link', 'address', 'route'], (change) => {
+      if (!concerns(change)) return
       this.timer ??= this.options.clock.after(settleMs, () => {
         this.timer = undefined
         this.look()

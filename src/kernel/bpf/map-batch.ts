@@ -125,41 +125,34 @@ function* readOneByOne<K, V>(map: BatchedMap<K, V>): Generator<MapBatch> {
 /** Writes entries in the order given. @returns the number written @throws KernelError of the first that fails */
 export function writeBatches<K, V>(map: BatchedMap<K, V>, entries: Iterable<readonly [K, V]>): number {
   const {key, value, name} = map.shape
-  const buffers = allocate(map, entriesPerBatch)
+  let buffers: Buffers | undefined
   let written = 0
-  let filled = 0
-  let pending: (readonly [K, V])[] = []
-  const flush = () => {
-    if (filled === 0) return
-    const {result, done} = callBatch(commands.mapUpdateBatch, map.fd, buffers, 0, filled, value.size, key.size)
-    if (result < 0 && done === 0 && lacksBatches(result)) for (const [k, v] of pending) map.put(k, v)
+  for (const batch of inBatches(entries)) {
+    buffers = buffers ?? allocate(map, batch.length)
+    for (const [i, [k, v]] of batch.entries()) {
+      key.encode(k, buffers.keys, i * key.size)
+      value.encode(v, buffers.values, i * value.size)
+    }
+    const {result, done} = callBatch(commands.mapUpdateBatch, map.fd, buffers, 0, batch.length, value.size, key.size)
+    if (result < 0 && done === 0 && lacksBatches(result)) for (const [k, v] of batch) map.put(k, v)
     else if (result < 0) throw new KernelError(-result, `write to map ${name}`, `entry ${written + done + 1}`)
-    written += filled
-    filled = 0
-    pending = []
+    written += batch.length
   }
-  for (const entry of entries) {
-    key.encode(entry[0], buffers.keys, filled * key.size)
-    value.encode(entry[1], buffers.values, filled * value.size)
-    pending.push(entry)
-    if (++filled === buffers.capacity) flush()
-  }
-  flush()
   return written
 }
 
 /** Deletes keys; a missing one is skipped. @returns the number that existed */
 export function deleteBatches<K, V>(map: BatchedMap<K, V>, keys: Iterable<K>): number {
   const {key, name} = map.shape
-  const buffers = allocate(map, entriesPerBatch)
+  let buffers: Buffers | undefined
   let deleted = 0
-  let filled = 0
-  let pending: K[] = []
-  const flush = () => {
-    for (let from = 0; from < filled; ) {
-      const {result, done} = callBatch(commands.mapDeleteBatch, map.fd, buffers, from, filled - from, 0, key.size)
+  for (const batch of inBatches(keys)) {
+    buffers = buffers ?? allocate(map, batch.length)
+    for (const [i, one] of batch.entries()) key.encode(one, buffers.keys, i * key.size)
+    for (let from = 0; from < batch.length; ) {
+      const {result, done} = callBatch(commands.mapDeleteBatch, map.fd, buffers, from, batch.length - from, 0, key.size)
       if (result < 0 && done === 0 && lacksBatches(result)) {
-        for (const one of pending.slice(from)) if (map.delete(one)) deleted++
+        for (const one of batch.slice(from)) if (map.delete(one)) deleted++
         break
       }
       if (result < 0 && result !== -ENOENT) throw new KernelError(-result, `delete from map ${name}`)
@@ -167,16 +160,21 @@ export function deleteBatches<K, V>(map: BatchedMap<K, V>, keys: Iterable<K>): n
       from += done + (result === -ENOENT ? 1 : 0)
       if (result >= 0) break
     }
-    filled = 0
-    pending = []
   }
-  for (const one of keys) {
-    key.encode(one, buffers.keys, filled * key.size)
-    pending.push(one)
-    if (++filled === buffers.capacity) flush()
-  }
-  flush()
   return deleted
+}
+
+/** The first batch is the largest: memory outside the heap is what the collector runs for, so none is asked for in vain. */
+function* inBatches<T>(all: Iterable<T>): Generator<T[]> {
+  let batch: T[] = []
+  for (const one of all) {
+    batch.push(one)
+    if (batch.length === entriesPerBatch) {
+      yield batch
+      batch = []
+    }
+  }
+  if (batch.length > 0) yield batch
 }
 
 function callBatch(

@@ -3,14 +3,15 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import {EndpointRecords} from '../../../../src/agent/endpoint/record.ts'
-import {silentLog} from '../../../../src/runtime/log.ts'
+import {systemClock} from '../../../../src/runtime/clock.ts'
+import {createLog, silentLog} from '../../../../src/runtime/log.ts'
 import {endpoint} from '../rows.ts'
 
 let folder: string
 let records: EndpointRecords
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'records-'))
-  records = new EndpointRecords(folder, silentLog)
+  records = new EndpointRecords(folder, systemClock, silentLog)
   await records.open()
 })
 afterEach(() => rm(folder, {recursive: true, force: true}))
@@ -36,6 +37,33 @@ test('a removed record is gone, twice is fine', async () => {
   expect((await records.readAll()).rows).toEqual([])
 })
 
+test('writes and removals of an endpoint happen in the order of the calls, also when nobody waits', async () => {
+  const calls = []
+  for (let i = 0; i < 50; i++) {
+    calls.push(records.write(endpoint({id: 7, pod: `p${i}`})), records.write(endpoint({id: 8, pod: `q${i}`})))
+  }
+  calls.push(records.remove(8))
+  await Promise.all(calls)
+
+  expect((await records.readAll()).rows.map(({id, pod}) => ({id, pod}))).toEqual([{id: 7, pod: 'p49'}])
+})
+
+test('what is removed before it is made to last is no failure; the end waits for it', async () => {
+  const lines: string[] = []
+  const log = createLog({sink: {write: (line) => void lines.push(line)}})
+  const watched = new EndpointRecords(folder, systemClock, log)
+  await watched.write(endpoint({id: 7}))
+  await watched.write(endpoint({id: 8}))
+  await watched.remove(7)
+  await watched.stop()
+  expect(lines).toEqual([])
+
+  await watched.write(endpoint({id: 9}))
+  await rm(join(folder, 'endpoints'), {recursive: true})
+  await watched.stop()
+  expect(lines).toEqual([expect.stringContaining('STATE_WRITE_FAILED')])
+})
+
 test('a cut file is put aside and its slot named; the others are read', async () => {
   await records.write(endpoint({id: 7}))
   await records.write(endpoint({id: 8}))
@@ -51,7 +79,7 @@ test('a cut file is put aside and its slot named; the others are read', async ()
 })
 
 test('a folder that cannot be made is a lost state directory', async () => {
-  await expect(new EndpointRecords('/proc/version', silentLog).open()).rejects.toMatchObject({
+  await expect(new EndpointRecords('/proc/version', systemClock, silentLog).open()).rejects.toMatchObject({
     code: 'STATE_DIR_UNUSABLE',
   })
 })
