@@ -54,9 +54,10 @@ export class Table<Row, Index extends string = never> {
   private readonly equal: (a: Row, b: Row) => boolean
   private readonly clock: Clock
   private readonly byKey = new Map<string, Row>()
-  private readonly indexes = new Map<string, {of: RowIndex<Row>; found: Map<string, Set<string>>}>()
+  private readonly indexes = new Map<string, {of: RowIndex<Row>; found: Map<string, string | Set<string>>}>()
   private readonly subscriptions = new Set<Subscription<Row>>()
   private readonly watchers = new Set<() => void>()
+  /** by reconciler, then by key */
   private readonly statuses = new Map<string, Map<string, RowStatus>>()
   private readonly unsynced: Set<string>
   private before = new Map<string, Row | undefined>()
@@ -104,7 +105,8 @@ export class Table<Row, Index extends string = never> {
   /** Rows under this value of an index, in the order they came. */
   by(index: Index, value: string): Row[] {
     const keys = this.indexes.get(index)?.found.get(value)
-    return keys === undefined ? [] : Array.from(keys, (key) => this.byKey.get(key)!)
+    if (keys === undefined) return []
+    return typeof keys === 'string' ? [this.byKey.get(keys)!] : Array.from(keys, (key) => this.byKey.get(key)!)
   }
 
   /** The key under which a row is kept. */
@@ -123,7 +125,9 @@ export class Table<Row, Index extends string = never> {
     for (const {of, found} of this.indexes.values()) {
       for (const value of of(row)) {
         const keys = found.get(value)
-        if (keys === undefined) found.set(value, new Set([key]))
+        // most values have one key: a set for each would cost more than the rows
+        if (keys === undefined || keys === key) found.set(value, key)
+        else if (typeof keys === 'string') found.set(value, new Set([keys, key]))
         else keys.add(key)
       }
     }
@@ -236,29 +240,26 @@ export class Table<Row, Index extends string = never> {
 
   /** Writes how far reality follows the row, as `by` (a reconciler) sees it. Kept for removed rows until cleared. */
   setStatus(key: string, by: string, status: Omit<RowStatus, 'since'>): void {
-    const all = this.statuses.get(key) ?? new Map<string, RowStatus>()
-    const old = all.get(by)
+    let all = this.statuses.get(by)
+    if (all === undefined) this.statuses.set(by, (all = new Map<string, RowStatus>()))
+    const old = all.get(key)
     const since = old?.state === status.state ? old.since : this.clock.now()
-    all.set(by, {...status, since})
-    this.statuses.set(key, all)
+    all.set(key, {...status, since})
     this.schedule()
   }
 
   /** Forgets what `by` said of this key: the row is removed and reality has followed. */
   clearStatus(key: string, by: string): void {
-    const all = this.statuses.get(key)
-    if (all === undefined || !all.delete(by)) return
-    if (all.size === 0) this.statuses.delete(key)
-    this.schedule()
+    if (this.statuses.get(by)?.delete(key)) this.schedule()
   }
 
   /** The status of one reconciler, or the worst of all: an error before pending before done. */
   status(key: string, by?: string): RowStatus | undefined {
-    const all = this.statuses.get(key)
-    if (all === undefined) return undefined
-    if (by !== undefined) return all.get(by)
+    if (by !== undefined) return this.statuses.get(by)?.get(key)
     let worst: RowStatus | undefined
-    for (const status of all.values()) {
+    for (const all of this.statuses.values()) {
+      const status = all.get(key)
+      if (status === undefined) continue
       if (worst === undefined || badness[status.state] > badness[worst.state]) worst = status
     }
     return worst
@@ -267,16 +268,20 @@ export class Table<Row, Index extends string = never> {
   /** Every key whose status is an error, removed rows included, sorted. */
   errors(): {readonly key: string; readonly by: string; readonly status: RowStatus}[] {
     const found: {key: string; by: string; status: RowStatus}[] = []
-    for (const [key, all] of this.statuses) {
-      for (const [by, status] of all) if (status.state === 'error') found.push({key, by, status})
+    for (const [by, all] of this.statuses) {
+      for (const [key, status] of all) if (status.state === 'error') found.push({key, by, status})
     }
     return found.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.by < b.by ? -1 : 1))
   }
 
   /** The whole table as plain values, rows sorted by key: for listings, tests and diagnosis. */
   dump(): TableDump<Row> {
+    const reconcilers = [...this.statuses].sort(([a], [b]) => (a < b ? -1 : 1))
     const rows = [...this.byKey.keys()].sort().map((key) => {
-      const statuses = [...(this.statuses.get(key) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))
+      const statuses = reconcilers.flatMap(([by, all]): [string, RowStatus][] => {
+        const status = all.get(key)
+        return status === undefined ? [] : [[by, status]]
+      })
       return {key, row: this.byKey.get(key)!, status: Object.fromEntries(statuses)}
     })
     return {name: this.name, revision: this.changeCount, synced: this.synced, waitingFor: this.waitingFor, rows}
@@ -296,8 +301,8 @@ export class Table<Row, Index extends string = never> {
     for (const {of, found} of this.indexes.values()) {
       for (const value of of(row)) {
         const keys = found.get(value)
-        keys?.delete(key)
-        if (keys?.size === 0) found.delete(value)
+        if (keys === key) found.delete(value)
+        else if (keys instanceof Set && keys.delete(key) && keys.size === 0) found.delete(value)
       }
     }
   }

@@ -17,7 +17,7 @@ import {ReconcilerRunner} from '../../src/runtime/reconciler.ts'
 import {BpfNode} from '../bpf/node.ts'
 import type {BenchRow} from './rows.ts'
 
-const sizes = [1, 100, 1000, 10_000, 30_000]
+const sizes = (process.env['SIZES'] ?? '1,100,1000,10000,30000').split(',').map(Number)
 const rounds = Number(process.env['ROUNDS'] ?? 5)
 const changes = 50
 const backends = 3
@@ -42,7 +42,13 @@ export default async function bench(): Promise<BenchRow[]> {
   const all = new Map(
     sizes.map((size) => [
       size,
-      {fill: [] as number[], change: [] as number[], start: [] as number[], memory: [] as number[]},
+      {
+        fill: [] as number[],
+        cpu: [] as number[],
+        change: [] as number[],
+        start: [] as number[],
+        memory: [] as number[],
+      },
     ]),
   )
   try {
@@ -51,6 +57,7 @@ export default async function bench(): Promise<BenchRow[]> {
         const one = await measure(node, size)
         const sums = all.get(size)!
         sums.fill.push(one.fillMs)
+        sums.cpu.push(one.fillCpuMs)
         sums.change.push(...one.changeMs)
         sums.start.push(one.startMs)
         sums.memory.push(one.memoryMb)
@@ -60,9 +67,10 @@ export default async function bench(): Promise<BenchRow[]> {
     node.close()
   }
   return sizes.flatMap((size) => {
-    const {fill, change, start, memory} = all.get(size)!
+    const {fill, cpu, change, start, memory} = all.get(size)!
     return [
       row(`${size} services: all into the maps`, 'ms', fill),
+      row(`${size} services: processor time of that`, 'ms', cpu),
       row(`${size} services: one change of a backend into the maps`, 'ms', change),
       row(`${size} services: an agent starts with all in the maps`, 'ms', start),
       row(`${size} services: memory kept, heap`, 'MB', memory),
@@ -81,9 +89,12 @@ async function measure(node: BpfNode, size: number) {
   const maps = loadedServiceMaps(tables, new Uint8Array(12), () => node.moveEpoch())
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
+  const cpu = process.cpuUsage()
   const began = performance.now()
   const first = await begin(maps, size)
   const fillMs = performance.now() - began
+  const {user, system} = process.cpuUsage(cpu)
+  const fillCpuMs = (user + system) / 1000
   globalThis.gc?.()
   const memoryMb = (process.memoryUsage().heapUsed - before) / 1e6
   const changeMs: number[] = []
@@ -103,7 +114,7 @@ async function measure(node: BpfNode, size: number) {
   // without any service: what is in the maps goes
   const last = await begin(maps, 0)
   await last.end()
-  return {fillMs, memoryMb, changeMs, startMs}
+  return {fillMs, fillCpuMs, memoryMb, changeMs, startMs}
 }
 
 async function begin(maps: ReturnType<typeof loadedServiceMaps>, size: number) {

@@ -35,6 +35,8 @@ const flagBits = {
 /** Backends of this node alone see the client, and nobody answers for those of others. */
 const localBits = frontendFlags.FRONTEND_KEEP_SOURCE | frontendFlags.FRONTEND_DROP
 
+const shortList = 8
+
 /**
  * @param tableSeed of Maglev tables, 12 bytes
  * @param moveEpoch makes every flow look again at what it rests on
@@ -64,7 +66,7 @@ export function loadedServiceMaps(tables: ServiceTables, tableSeed: Uint8Array, 
       for (const [index, value] of tables.backends.entries())
         if (value.generation !== 0) yield [index, backendEntry(value)]
     },
-    readList: (offset, length) => tables.readList(offset, length),
+    lists: () => tables.readLists(),
     putFrontend(key, entry) {
       try {
         tables.frontends.put(keyOf(key), frontendValue(entry))
@@ -77,7 +79,9 @@ export function loadedServiceMaps(tables: ServiceTables, tableSeed: Uint8Array, 
       tables.frontends.delete(keyOf(key))
     },
     writeList: (offset, refs) => {
-      tables.lists.putAll(refs.map((ref, i) => [offset + i, ref] as const))
+      // short lists are many: a batch costs more than it saves
+      if (refs.length > shortList) tables.lists.putAll(refs.map((ref, i) => [offset + i, ref] as const))
+      else for (const [i, ref] of refs.entries()) tables.lists.put(offset + i, ref)
     },
     tableCapacity: tables.maglev.capacity,
     tableChunkPlaces: MAGLEV_CHUNK_PLACES,

@@ -8,6 +8,9 @@ import type {Tables} from '../state/tables.ts'
 /** An event's text is short: what comes first has to do. */
 const maxProblems = 5
 
+/** Services that are looked at before other work gets its turn. */
+const atOnce = 500
+
 export class ServiceClaimants {
   private readonly tables: Tables
   private readonly plan: () => ServicePlan
@@ -19,6 +22,9 @@ export class ServiceClaimants {
   private readonly report: (service: ServiceRow, problem: string) => void
   /** what was told of a service last */
   private readonly told = new Map<string, string>()
+  /** services that have changed since they were looked at */
+  private readonly due = new Set<string>()
+  private scheduled = false
 
   /**
    * @param plan what of the node and its configuration counts; asked anew whenever the node changes
@@ -34,9 +40,9 @@ export class ServiceClaimants {
     const {services, endpointSlices, pods, endpoints, localNode, devices} = this.tables
     this.planned = JSON.stringify(this.plan())
     this.ends.push(
-      services.subscribe((changes) => this.compute(changes.map(({key}) => key)), {initial: true}),
+      services.subscribe((changes) => this.request(changes.map(({key}) => key)), {initial: true}),
       endpointSlices.subscribe(
-        (changes) => this.compute(changes.flatMap(({row, old}) => [row?.service, old?.service])),
+        (changes) => this.request(changes.flatMap(({row, old}) => [row?.service, old?.service])),
         {initial: true},
       ),
       pods.subscribe((changes) => this.computePods(changes.map(({key}) => key)), {initial: true}),
@@ -51,8 +57,7 @@ export class ServiceClaimants {
       table.whenSynced({signal: this.stopping.signal}),
     )
     void Promise.all(all).then(
-      // a turn later: what the tables delivered last has been claimed by then
-      () => setImmediate(() => this.stopping.signal.aborted || this.tables.frontends.markSynced('services')),
+      () => this.markSynced(),
       () => {}, // stopped before
     )
   }
@@ -71,7 +76,7 @@ export class ServiceClaimants {
     const planned = JSON.stringify(this.plan())
     if (planned === this.planned) return
     this.planned = planned
-    this.compute([...this.tables.services.values()].map(({namespace, name}) => `${namespace}/${name}`))
+    this.request([...this.tables.services.values()].map(({namespace, name}) => `${namespace}/${name}`))
     this.computePods([...this.tables.pods.values()].map(({namespace, name}) => `${namespace}/${name}`))
   }
 
@@ -90,29 +95,50 @@ export class ServiceClaimants {
     }
   }
 
-  private compute(keys: readonly (string | undefined)[]): void {
+  /** A turn later than what the tables delivered last, when all of it has been claimed. */
+  private markSynced(): void {
+    setImmediate(() => {
+      if (this.stopping.signal.aborted) return
+      if (this.due.size > 0) this.markSynced()
+      else this.tables.frontends.markSynced('services')
+    })
+  }
+
+  /** A service and its slices change together mostly: both are looked at once, at the end of the turn. */
+  private request(keys: readonly (string | undefined)[]): void {
+    for (const key of keys) if (key !== undefined) this.due.add(key)
+    if (this.scheduled || this.due.size === 0) return
+    this.scheduled = true
+    queueMicrotask(() => this.compute())
+  }
+
+  private compute(): void {
+    this.scheduled = false
+    if (this.stopping.signal.aborted) return
     const {services, endpointSlices} = this.tables
     const plan = this.plan()
-    const wanted = new Set(keys.filter((key) => key !== undefined))
-    for (const key of wanted) {
+    const keys: string[] = []
+    for (const key of this.due) {
+      this.due.delete(key)
       const service = services.get(key)
-      const rows: readonly FrontendRow[] =
-        service === undefined ? [] : frontendsOf(service, endpointSlices.by('service', key), plan)
-      this.claim(key, rows)
+      this.claim(key, service === undefined ? [] : frontendsOf(service, endpointSlices.by('service', key), plan))
+      if (keys.push(key) === atOnce) break
     }
-    for (const key of wanted) this.tell(key)
+    for (const key of keys) this.tell(key)
+    if (this.due.size === 0) return
+    this.scheduled = true
+    setImmediate(() => this.compute())
   }
 
   private tell(key: string): void {
     const service = this.tables.services.get(key)
-    const slices = this.tables.endpointSlices.by('service', key)
-    const problems = [
-      ...(service?.problems ?? []),
-      ...slices.flatMap(({name, problems}) => problems.map((problem) => `EndpointSlice ${name}: ${problem}`)),
-      ...this.conflicts(key).map(({frontend, holder}) => {
-        return `${frontend.key} (${frontend.kind}) is served for ${holder.namespace}/${holder.name}, not for this service`
-      }),
-    ]
+    const problems = service === undefined ? [] : [...service.problems]
+    for (const slice of this.tables.endpointSlices.by('service', key))
+      for (const problem of slice.problems) problems.push(`EndpointSlice ${slice.name}: ${problem}`)
+    for (const {frontend, holder} of this.conflicts(key))
+      problems.push(
+        `${frontend.key} (${frontend.kind}) is served for ${holder.namespace}/${holder.name}, not for this service`,
+      )
     const text = problems.slice(0, maxProblems).join('; ')
     if (text === (this.told.get(key) ?? '')) return
     if (text === '' || service === undefined) this.told.delete(key)

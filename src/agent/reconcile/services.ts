@@ -2,9 +2,10 @@
 import type {Cidr} from '../../model/cidr.ts'
 import type {Reconciler} from '../../runtime/reconciler.ts'
 import type {FrontendEntry, FrontendEntryKey, ServiceMaps} from '../service/door.ts'
+import {frontendKey} from '../service/frontends.ts'
 import {ListRoom} from '../service/list-room.ts'
-import {MaglevTables, noTable, type TablePlace} from '../service/maglev-tables.ts'
-import {BackendNumbers, backendRef, FrontendNumbers} from '../service/numbers.ts'
+import {MaglevTables, noTable} from '../service/maglev-tables.ts'
+import {BackendNumbers, backendRef, FrontendNumbers, type NumberedBackend} from '../service/numbers.ts'
 import type {BackendState, FrontendBackend, FrontendRow, Selection} from '../service/rows.ts'
 
 /** How full a map is. */
@@ -20,7 +21,7 @@ const graceMs = 1000
 interface Written {
   readonly entry: FrontendEntry
   readonly refs: readonly number[]
-  /** of those that the entry's table leads to */
+  /** of those that the entry's table leads to; none where there is no table */
   readonly names: readonly string[]
 }
 
@@ -44,11 +45,11 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   private readonly tableRoom: ListRoom
   private readonly numbers = new FrontendNumbers()
   private readonly backends: BackendNumbers
-  private readonly states = new Map<string, BackendState>()
   /** by entry key */
   private readonly written = new Map<string, Written>()
   private readonly ranges = new Map<string, Map<string, {readonly number: number; readonly cidr: Cidr}>>()
-  private readonly used = new Map<string, ReadonlySet<string>>()
+  /** by row's key, what it has taken */
+  private readonly used = new Map<string, readonly NumberedBackend[]>()
   private moving = false
   /** Every row has been written once. Until then a list of before may name a backend that no row has asked for yet. */
   private settled = false
@@ -78,41 +79,57 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   }
 
   update(row: FrontendRow): void {
-    const user = row.key
-    const wanted = new Map<string, {readonly backend: FrontendBackend; readonly state: BackendState}>()
-    for (const {active, terminating} of [row.backends, row.inside ?? none]) {
-      for (const backend of terminating) {
-        const key = backendKey(backend)
-        if (!wanted.has(key)) wanted.set(key, {backend, state: 'terminating'})
+    const before = this.used.get(row.key) ?? []
+    const taken = new Map<string, NumberedBackend>()
+    try {
+      for (const {active} of selections(row)) {
+        for (const backend of active) this.takeBackend(taken, backend, 'active')
       }
-      for (const backend of active) wanted.set(backendKey(backend), {backend, state: 'active'})
+      for (const {terminating} of selections(row)) {
+        for (const backend of terminating) this.takeBackend(taken, backend, 'terminating')
+      }
+    } finally {
+      // noted whatever becomes of the rest: what is taken is given back
+      this.used.set(row.key, before.length === 0 ? [...taken.values()] : [...before, ...taken.values()])
     }
-    // noted before it can fail: what is taken is given back, whatever becomes of the rest
-    this.used.set(user, new Set([...(this.used.get(user) ?? []), ...wanted.keys()]))
-    const refs = new Map<string, number>()
-    for (const [key, {backend, state}] of wanted) refs.set(key, this.takeBackend(key, user, backend, state))
 
     const number = row.port === 0 ? 0 : this.numbers.of(row.key)
     this.writeRanges(row.key, number, row.sourceRanges)
-    if (row.inside !== undefined) this.write(entryKey(row, true), entryOf(row, true, number), row.inside, refs, 0)
-    this.write(entryKey(row, false), entryOf(row, false, number), row.backends, refs, row.tableSize)
-    if (row.inside === undefined) this.erase(entryKey(row, true))
+    if (row.inside !== undefined)
+      this.write(entryKey(row, true), entryText(row, true), entryOf(row, true, number), row.inside, taken, 0)
+    this.write(entryKey(row, false), row.key, entryOf(row, false, number), row.backends, taken, row.tableSize)
+    if (row.inside === undefined) this.erase(entryKey(row, true), entryText(row, true))
     this.dropRanges(row.key, row.sourceRanges)
-    this.releaseBackends(user, new Set(wanted.keys()))
+    this.used.set(row.key, taken.size === 0 ? nobody : [...taken.values()])
+    this.releaseBackends(before)
   }
 
   remove(row: FrontendRow): void {
-    this.erase(entryKey(row, false))
-    this.erase(entryKey(row, true))
+    this.erase(entryKey(row, false), row.key)
+    this.erase(entryKey(row, true), entryText(row, true))
     this.dropRanges(row.key, [])
     this.numbers.release(row.key)
-    this.releaseBackends(row.key, new Set())
+    const taken = this.used.get(row.key) ?? []
+    this.used.delete(row.key)
+    this.releaseBackends(taken)
   }
 
   prune(rows: readonly FrontendRow[]): void {
-    const wanted = new Set(rows.flatMap((row) => [true, false].map((inside) => keyText(entryKey(row, inside)))))
-    for (const [key] of [...this.maps.frontends()]) if (!wanted.has(keyText(key))) this.erase(key)
-    const keys = new Set(rows.map(({key}) => key))
+    const keys = new Set<string>()
+    const insides = new Set<string>()
+    for (const row of rows) {
+      keys.add(row.key)
+      if (row.inside !== undefined) insides.add(entryText(row, true))
+    }
+    const leftovers: [FrontendEntryKey, string][] = []
+    for (const [key] of this.maps.frontends()) {
+      const text = keyText(key)
+      if (!(key.inside ? insides : keys).has(text)) leftovers.push([key, text])
+    }
+    for (const [key, text] of leftovers) {
+      this.maps.deleteFrontend(key)
+      this.erase(key, text)
+    }
     for (const key of [...this.ranges.keys()]) if (!keys.has(key)) this.dropRanges(key, [])
     this.settled = true
     for (const key of this.backends.unused()) this.freeBackend(key)
@@ -121,7 +138,7 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
 
   /** What is in the maps for a row; undefined: nothing yet. */
   stateOf(row: FrontendRow): FrontendState | undefined {
-    const written = this.written.get(keyText(entryKey(row, false)))
+    const written = this.written.get(row.key)
     return written && {number: written.entry.service, entry: written.entry}
   }
 
@@ -160,28 +177,25 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   }
 
   private restore(): void {
-    const names = new Map(
-      Array.from(this.maps.backends(), ([index, entry]) => [index, entry.ip && backendKey({...entry, ip: entry.ip})]),
-    )
-    for (const [key, entry] of this.maps.frontends()) {
-      const length = entry.count + entry.others
-      const refs = length === 0 ? [] : this.maps.readList(entry.list, length)
-      const active = refs.slice(0, entry.count).map((ref) => names.get(ref & 0xffff) ?? `gone ${ref}`)
+    const {frontends, backends} = this.takeMaps()
+    const names = new Map(backends.map(({index, key}) => [index, key]))
+    const keys = new Map<number, string>()
+    for (const {text, entry, refs} of frontends) {
       // a size that no row asks for: such a row is written anew
       const kept = this.maps.tablesHold || entry.tableSize === 0 ? entry : {...entry, tableSize: -1}
-      this.written.set(keyText(key), {entry: kept, refs, names: active})
-      if (!key.inside) this.numbers.restore(keyText(key), entry.service)
+      const active =
+        kept.tableSize > 0 ? refs.slice(0, entry.count).map((ref) => names.get(ref & 0xffff) ?? `gone ${ref}`) : noNames
+      this.written.set(text, {entry: kept, refs, names: active})
+      keys.set(entry.service, text.replace(insideMark, ''))
+      if (!text.endsWith(insideMark)) this.numbers.restore(text, entry.service)
     }
-    const keys = new Map([...this.written].map(([key, {entry}]) => [entry.service, key.replace(/\/i$/, '')]))
     for (const [number, cidr] of this.maps.ranges()) {
       const key = keys.get(number) ?? `gone ${number}`
       const known = this.ranges.get(key) ?? new Map()
       this.ranges.set(key, known.set(String(cidr), {number, cidr}))
     }
     this.room.restore(
-      [...this.written.values()]
-        .filter(({refs}) => refs.length > 0)
-        .map(({entry, refs}) => ({offset: entry.list, length: refs.length})),
+      frontends.filter(({refs}) => refs.length > 0).map(({entry, refs}) => ({offset: entry.list, length: refs.length})),
     )
     // chunk 0 tells what the tables were made with
     const tables = [{offset: 0, length: 1}]
@@ -191,39 +205,43 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
       tables.push({offset: entry.table, length: this.tables.chunksOf(entry.tableSize)})
     }
     this.tableRoom.restore(tables)
-    this.backends.restore(
-      Array.from(this.maps.backends(), ([index, entry]) => {
-        const {ip, state, generation} = entry
-        if (ip === undefined || state === 'free') return {index, generation, key: undefined}
-        const key = backendKey({...entry, ip})
-        this.states.set(key, state)
-        return {index, generation, key}
-      }),
+    this.backends.restore(backends)
+  }
+
+  private takeMaps() {
+    const lists = this.maps.lists()
+    const frontends = Array.from(this.maps.frontends(), ([key, entry]) => {
+      const length = entry.count + entry.others
+      const refs = length === 0 ? noRefs : Array.from(lists.subarray(entry.list, entry.list + length))
+      return {text: keyText(key), entry, refs}
+    })
+    const backends = Array.from(this.maps.backends(), ([index, {ip, port, protocol, state, generation}]) =>
+      ip === undefined || state === 'free'
+        ? {index, generation, key: undefined}
+        : {index, generation, key: backendKey({ip, port, protocol}), state},
     )
+    return {frontends, backends}
   }
 
-  private takeBackend(key: string, user: string, backend: FrontendBackend, state: BackendState): number {
-    const {number, fresh} = this.backends.take(key, user)
-    if (fresh || this.states.get(key) !== state) {
-      const {ip, port, protocol} = backend
-      this.maps.putBackend(number.index, {ip, port, protocol, state, generation: number.generation})
-      this.states.set(key, state)
-    }
-    return backendRef(number)
+  /** An active one counts as such, wherever else it ends. */
+  private takeBackend(taken: Map<string, NumberedBackend>, backend: FrontendBackend, state: BackendState): void {
+    const key = backendKey(backend)
+    if (taken.has(key)) return
+    const known = this.backends.take(key)
+    taken.set(key, known)
+    if (known.state === state) return
+    const {ip, port, protocol} = backend
+    this.maps.putBackend(known.index, {ip, port, protocol, state, generation: known.generation})
+    known.state = state
   }
 
-  private releaseBackends(user: string, keep: ReadonlySet<string>): void {
-    for (const key of this.used.get(user) ?? []) {
-      if (!keep.has(key) && this.backends.leave(key, user) && this.settled) this.freeBackend(key)
-    }
-    if (keep.size === 0) this.used.delete(user)
-    else this.used.set(user, keep)
+  private releaseBackends(taken: readonly NumberedBackend[]): void {
+    for (const backend of taken) if (this.backends.leave(backend) && this.settled) this.freeBackend(backend.key)
   }
 
   private freeBackend(key: string): void {
     const number = this.backends.forget(key)
     if (number === undefined) return
-    this.states.delete(key)
     this.maps.putBackend(number.index, {...freeBackend, generation: number.generation})
     this.moveEpoch()
   }
@@ -241,24 +259,27 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
 
   private write(
     key: FrontendEntryKey,
-    entry: Omit<FrontendEntry, 'list' | 'count' | 'others' | keyof TablePlace>,
+    text: string,
+    entry: Mutable<FrontendEntry>,
     selection: Selection,
-    known: ReadonlyMap<string, number>,
+    known: ReadonlyMap<string, NumberedBackend>,
     tableSize: number,
   ): void {
-    const refs = [...selection.active, ...selection.terminating].map((backend) => known.get(backendKey(backend))!)
-    const names = selection.active.map(backendKey)
-    const text = keyText(key)
+    const refs = refsOf(selection, known)
+    const names = tableSize > 0 ? selection.active.map(backendKey) : noNames
     const before = this.written.get(text)
-    const counts = {count: selection.active.length, others: selection.terminating.length}
     const sameList = before !== undefined && sameNumbers(before.refs, refs)
     const list = sameList ? before.entry.list : refs.length === 0 ? 0 : this.newList(refs)
     let table = noTable
     try {
       table = this.tables.take(names, tableSize)
-      const wanted = {...entry, ...counts, ...table, list}
-      if (!sameList || !sameEntry(before.entry, wanted)) this.maps.putFrontend(key, wanted)
-      this.written.set(text, {entry: wanted, refs, names})
+      entry.count = selection.active.length
+      entry.others = selection.terminating.length
+      entry.table = table.table
+      entry.tableSize = table.tableSize
+      entry.list = list
+      if (!sameList || !sameEntry(before.entry, entry)) this.maps.putFrontend(key, entry)
+      this.written.set(text, {entry, refs: sameList ? before.refs : refs, names})
     } catch (thrown) {
       this.tables.give(names, table)
       if (!sameList && refs.length > 0) this.room.give(list, refs.length)
@@ -275,12 +296,12 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
     return offset
   }
 
-  private erase(key: FrontendEntryKey): void {
-    const text = keyText(key)
-    this.maps.deleteFrontend(key)
+  private erase(key: FrontendEntryKey, text: string): void {
     const written = this.written.get(text)
+    if (written === undefined) return
+    this.maps.deleteFrontend(key)
     this.giveList(written)
-    if (written !== undefined) this.tables.give(written.names, written.entry)
+    this.tables.give(written.names, written.entry)
     this.written.delete(text)
   }
 
@@ -289,25 +310,46 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
   }
 }
 
-const none: Selection = {active: [], terminating: []}
+const nobody: readonly NumberedBackend[] = []
+const noNames: readonly string[] = []
+const noRefs: readonly number[] = []
+
+function selections(row: FrontendRow): readonly Selection[] {
+  return row.inside === undefined ? [row.backends] : [row.backends, row.inside]
+}
+
+function refsOf({active, terminating}: Selection, known: ReadonlyMap<string, NumberedBackend>): readonly number[] {
+  if (active.length + terminating.length === 0) return noRefs
+  // not pushed one by one: such an array keeps room for seventeen
+  return [...active, ...terminating].map((backend) => backendRef(known.get(backendKey(backend))!))
+}
 
 function entryKey({ip, port, protocol}: FrontendRow, inside: boolean): FrontendEntryKey {
   return {ip, port, protocol, inside}
 }
 
-/** As FrontendRow.key, with `/i` for the inside's. */
-function keyText({ip, port, protocol, inside}: FrontendEntryKey): string {
-  return `${ip.family === 6 ? `[${ip}]` : ip}:${port}/${protocol}${inside ? '/i' : ''}`
+const insideMark = '/i'
+
+/** Names an entry: the row's key, and the mark for the inside's. */
+function entryText({key}: FrontendRow, inside: boolean): string {
+  return inside ? `${key}${insideMark}` : key
 }
 
-function entryOf(
-  row: FrontendRow,
-  inside: boolean,
-  service: number,
-): Omit<FrontendEntry, 'list' | 'count' | 'others' | keyof TablePlace> {
+function keyText({ip, port, protocol, inside}: FrontendEntryKey): string {
+  const key = frontendKey(ip, port, protocol)
+  return inside ? `${key}${insideMark}` : key
+}
+
+/** What the row says; where its list and table are is still to come. All of one shape: there are many. */
+function entryOf(row: FrontendRow, inside: boolean, service: number): Mutable<FrontendEntry> {
   return {
     service,
     kind: row.kind,
+    list: 0,
+    count: 0,
+    others: 0,
+    table: 0,
+    tableSize: 0,
     affinityS: row.affinityS,
     scopes: !inside && row.inside !== undefined,
     sourceRanges: !inside && row.sourceRanges.length > 0,
@@ -316,6 +358,8 @@ function entryOf(
     internalOnly: row.internalOnly,
   }
 }
+
+type Mutable<T> = {-readonly [K in keyof T]: T[K]}
 
 export function backendKey({ip, port, protocol}: Pick<FrontendBackend, 'ip' | 'port' | 'protocol'>): string {
   return `${ip.family === 6 ? `[${ip}]` : ip}:${port}/${protocol}`

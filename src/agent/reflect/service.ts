@@ -8,6 +8,8 @@ import {list, texts} from './object.ts'
 const types = ['ClusterIP', 'NodePort', 'LoadBalancer'] as const
 const proxyLabel = 'service.kubernetes.io/service-proxy-name'
 const rangesPolicy = 'service.cilium.io/src-ranges-policy'
+/** shared by the many services that have nothing of the kind */
+const none: Readonly<Record<string, string>> = {}
 const defaultAffinityS = 10_800
 const maxAffinityS = 86_400
 
@@ -39,9 +41,8 @@ export function serviceRow({metadata, spec, status}: Service, proxy = ''): Servi
         )
       : []
   if (clusterIps.length === 0) return undefined
-  const annotations = Object.fromEntries(
-    Object.entries(texts(metadata?.annotations)).filter(([key]) => /(^|\.)cilium\.io\//.test(key)),
-  )
+  const ours = Object.entries(texts(metadata?.annotations)).filter(([key]) => /(^|\.)cilium\.io\//.test(key))
+  const annotations = ours.length === 0 ? none : Object.fromEntries(ours)
   const external = type !== 'ClusterIP' || externalIps.length > 0
   return {
     namespace: metadata?.namespace ?? '',
@@ -61,7 +62,7 @@ export function serviceRow({metadata, spec, status}: Service, proxy = ''): Servi
     preferNear: spec?.trafficDistribution !== undefined,
     createdAt: Date.parse(metadata?.creationTimestamp ?? '') || 0,
     annotations,
-    labels: loadBalancerIps.length + externalIps.length > 0 ? labels : {},
+    labels: loadBalancerIps.length + externalIps.length > 0 ? labels : none,
     loadBalancerClass: spec?.loadBalancerClass ?? '',
     problems,
   }
@@ -83,7 +84,7 @@ function portsOf(ports: readonly ServicePort[], withNodePorts: boolean, problems
     taken.add(`${port}/${protocol}`)
     rows.push({name, port, protocol, nodePort: withNodePorts && isPort(nodePort) ? nodePort : 0})
   }
-  return rows
+  return rows.slice() // no longer than it is: there are many
 }
 
 /** A range that cannot be read must not open the service to everybody: without any it is left with none allowed. */

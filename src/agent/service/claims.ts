@@ -30,40 +30,42 @@ export interface FrontendChange {
  * are alike, whosever they are.
  */
 export class FrontendClaims {
-  private readonly byKey = new Map<string, Map<string, FrontendRow>>()
-  private readonly byOwner = new Map<string, ReadonlySet<string>>()
+  /** nearly every key has one claim: a map for each would cost more than the rows */
+  private readonly byKey = new Map<string, readonly Claim[]>()
+  private readonly byOwner = new Map<string, readonly string[]>()
 
   /** Replaces all frontends of an owner (none: it is gone). @returns the keys whose row may have changed */
   set(owner: string, rows: readonly FrontendRow[]): FrontendChange[] {
-    const keys = new Set(rows.map(({key}) => key))
-    const touched = new Set(keys)
-    for (const key of this.byOwner.get(owner) ?? []) {
-      if (keys.has(key)) continue
-      touched.add(key)
-      const claims = this.byKey.get(key)
-      claims?.delete(owner)
-      if (claims?.size === 0) this.byKey.delete(key)
+    const before = this.byOwner.get(owner) ?? []
+    const keys = rows.map(({key}) => key)
+    const wanted = before.length === 0 ? undefined : new Set(keys)
+    const gone = before.filter((key) => !wanted!.has(key))
+    for (const key of gone) {
+      const others = this.byKey.get(key)!.filter((claim) => claim.owner !== owner)
+      if (others.length === 0) this.byKey.delete(key)
+      else this.byKey.set(key, others)
     }
     for (const row of rows) {
-      const claims = this.byKey.get(row.key)
-      if (claims === undefined) this.byKey.set(row.key, new Map([[owner, row]]))
-      else claims.set(owner, row)
+      const others = this.byKey.get(row.key)?.filter((claim) => claim.owner !== owner) ?? []
+      this.byKey.set(row.key, [...others, {owner, row}])
     }
-    if (keys.size === 0) this.byOwner.delete(owner)
+    if (keys.length === 0) this.byOwner.delete(owner)
     else this.byOwner.set(owner, keys)
-    return Array.from(touched, (key) => ({key, row: this.holder(key)}))
+    return [...keys, ...gone].map((key) => ({key, row: this.holder(key)}))
   }
 
   /** Everybody who wants this key. */
-  claimants(key: string): Iterable<string> {
-    return this.byKey.get(key)?.keys() ?? []
+  claimants(key: string): readonly string[] {
+    return this.byKey.get(key)?.map(({owner}) => owner) ?? []
   }
 
   /** What a service wanted and does not have. */
   conflicts(owner: string): FrontendConflict[] {
     const found: FrontendConflict[] = []
     for (const key of this.byOwner.get(owner) ?? []) {
-      const frontend = this.byKey.get(key)?.get(owner)
+      const claims = this.byKey.get(key)!
+      if (claims.length === 1) continue
+      const frontend = claims.find((claim) => claim.owner === owner)?.row
       const holder = this.holder(key)
       if (frontend !== undefined && holder !== undefined && holder !== frontend && frontend.port !== 0) {
         // somebody of the service's own namespace has asked for that
@@ -77,9 +79,14 @@ export class FrontendClaims {
 
   private holder(key: string): FrontendRow | undefined {
     let best: FrontendRow | undefined
-    for (const row of this.byKey.get(key)?.values() ?? []) if (best === undefined || stronger(row, best)) best = row
+    for (const {row} of this.byKey.get(key) ?? []) if (best === undefined || stronger(row, best)) best = row
     return best
   }
+}
+
+interface Claim {
+  readonly owner: string
+  readonly row: FrontendRow
 }
 
 function stronger(a: FrontendRow, b: FrontendRow): boolean {

@@ -48,7 +48,8 @@ export interface ServiceMaps {
   readonly backendCapacity: number
   frontends(): Iterable<readonly [FrontendEntryKey, FrontendEntry]>
   backends(): Iterable<readonly [number, BackendEntry]>
-  readList(offset: number, length: number): readonly number[]
+  /** All places of all lists, as they are now. */
+  lists(): Uint32Array
   /** One step: packets see the old row or the new one. @throws LB_MAP_FULL */
   putFrontend(key: FrontendEntryKey, entry: FrontendEntry): void
   deleteFrontend(key: FrontendEntryKey): void

@@ -1,5 +1,6 @@
 /** Numbers that packets and people know frontends and backends by. They stay as long as what they name, restarts included. */
 import {declareErrors, fail} from '../../runtime/errors.ts'
+import type {BackendState} from './rows.ts'
 
 const codes = declareErrors({
   SERVICE_BACKENDS_FULL: {
@@ -45,11 +46,22 @@ export interface BackendNumber {
   readonly generation: number
 }
 
+/** A backend that is known, whoever uses it. */
+export interface NumberedBackend extends BackendNumber {
+  readonly key: string
+  /** what the map says of it; undefined: it is not there yet */
+  state: BackendState | undefined
+}
+
 export function backendRef({index, generation}: BackendNumber): number {
   return (index | (generation << 16)) >>> 0
 }
 
 const lastGeneration = 0xffff
+
+interface Counted extends NumberedBackend {
+  users: number
+}
 
 /**
  * Places of backends, shared by all frontends that send to them. A place that becomes free is used again after all that
@@ -57,7 +69,7 @@ const lastGeneration = 0xffff
  */
 export class BackendNumbers {
   private readonly capacity: number
-  private readonly byKey = new Map<string, {readonly number: BackendNumber; readonly users: Set<string>}>()
+  private readonly byKey = new Map<string, Counted>()
   private readonly free: BackendNumber[] = []
   /** index 0 is nobody's: a reference of 0 means none */
   private end = 1
@@ -68,48 +80,56 @@ export class BackendNumbers {
 
   /** What the map holds: backends by key, and free places that remember their generation (key undefined). */
   restore(
-    rows: Iterable<{readonly index: number; readonly generation: number; readonly key: string | undefined}>,
+    rows: Iterable<{
+      readonly index: number
+      readonly generation: number
+      readonly key: string | undefined
+      readonly state?: BackendState
+    }>,
   ): void {
     const known = new Map(Array.from(rows, (row) => [row.index, row]))
-    const highest = Math.max(0, ...known.keys())
+    let highest = 0
+    for (const index of known.keys()) highest = Math.max(highest, index)
     for (let index = 1; index <= highest; index++) {
-      const {generation = 0, key} = known.get(index) ?? {}
+      const {generation = 0, key, state} = known.get(index) ?? {}
       if (key === undefined || this.byKey.has(key)) this.free.push({index, generation})
-      else this.byKey.set(key, {number: {index, generation}, users: new Set()})
+      else this.byKey.set(key, {index, generation, key, state, users: 0})
     }
     this.end = highest + 1
   }
 
-  /** @returns the backend's number, and whether it is new @throws SERVICE_BACKENDS_FULL */
-  take(key: string, user: string): {readonly number: BackendNumber; readonly fresh: boolean} {
-    const known = this.byKey.get(key)
-    if (known !== undefined) {
-      known.users.add(user)
-      return {number: known.number, fresh: false}
+  /** The backend, with one user more. Each `take` is given back by one `leave`. @throws SERVICE_BACKENDS_FULL */
+  take(key: string): NumberedBackend {
+    let backend = this.byKey.get(key)
+    if (backend === undefined) {
+      const {index, generation} = this.next()
+      backend = {index, generation, key, state: undefined, users: 0}
+      this.byKey.set(key, backend)
     }
-    const number = this.next()
-    this.byKey.set(key, {number, users: new Set([user])})
-    return {number, fresh: true}
+    backend.users++
+    return backend
   }
 
   /** @returns true when nobody uses the backend any more; it keeps its number until `forget` */
-  leave(key: string, user: string): boolean {
-    const known = this.byKey.get(key)
-    return known?.users.delete(user) === true && known.users.size === 0
+  leave({key}: NumberedBackend): boolean {
+    const backend = this.byKey.get(key)
+    return backend !== undefined && --backend.users === 0
   }
 
   /** Makes the number of a backend that nobody uses free. */
   forget(key: string): BackendNumber | undefined {
-    const known = this.byKey.get(key)
-    if (known === undefined || known.users.size > 0) return undefined
+    const backend = this.byKey.get(key)
+    if (backend === undefined || backend.users > 0) return undefined
     this.byKey.delete(key)
-    this.free.push(known.number)
-    return known.number
+    this.free.push({index: backend.index, generation: backend.generation})
+    return backend
   }
 
   /** Backends that nobody uses and that are not forgotten. */
   unused(): string[] {
-    return [...this.byKey].filter(([, {users}]) => users.size === 0).map(([key]) => key)
+    const found: string[] = []
+    for (const {key, users} of this.byKey.values()) if (users === 0) found.push(key)
+    return found
   }
 
   get size(): number {

@@ -124,3 +124,36 @@ export interface FrontendRow {
   /** of the service, which settles who of two has the key */
   readonly createdAt: number
 }
+
+/** Do two rows say the same? Asked for each frontend of a service that has changed: most have not. */
+export function sameFrontend(a: FrontendRow, b: FrontendRow): boolean {
+  return (
+    a.key === b.key &&
+    a.kind === b.kind &&
+    a.namespace === b.namespace &&
+    a.name === b.name &&
+    a.portName === b.portName &&
+    a.affinityS === b.affinityS &&
+    a.local === b.local &&
+    a.insideLocal === b.insideLocal &&
+    a.denyRanges === b.denyRanges &&
+    a.internalOnly === b.internalOnly &&
+    a.tableSize === b.tableSize &&
+    a.createdAt === b.createdAt &&
+    sameSelection(a.backends, b.backends) &&
+    (a.inside === undefined || b.inside === undefined ? a.inside === b.inside : sameSelection(a.inside, b.inside)) &&
+    sameList(a.sourceRanges, b.sourceRanges, (one, other) => String(one) === String(other))
+  )
+}
+
+function sameSelection(a: Selection, b: Selection): boolean {
+  return a === b || (sameList(a.active, b.active, sameBackend) && sameList(a.terminating, b.terminating, sameBackend))
+}
+
+function sameBackend(a: FrontendBackend, b: FrontendBackend): boolean {
+  return a.port === b.port && a.protocol === b.protocol && a.node === b.node && a.zone === b.zone && a.ip.equals(b.ip)
+}
+
+function sameList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  return a === b || (a.length === b.length && a.every((one, i) => same(one, b[i]!)))
+}

@@ -19,7 +19,7 @@ export function candidates(
   port: ServicePortRow,
   family: IpFamily,
 ): readonly Candidate[] {
-  const found = new Map<string, Candidate>()
+  const found = new Map<string, Candidate & {readonly key: string}>()
   for (const slice of slices) {
     if (slice.family !== family) continue
     const target = slice.ports.find(({name, protocol}) => name === port.name && protocol === port.protocol)
@@ -34,10 +34,11 @@ export function candidates(
       }
       const key = `${endpoint.ip}:${backend.port}`
       const before = found.get(key)
-      if (before === undefined || readiness(endpoint) > readiness(before.endpoint)) found.set(key, {endpoint, backend})
+      if (before === undefined || readiness(endpoint) > readiness(before.endpoint))
+        found.set(key, {key, endpoint, backend})
     }
   }
-  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, candidate]) => candidate)
+  return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 function readiness({ready, serving, terminating}: SliceEndpoint): number {
@@ -62,11 +63,14 @@ export function select(
   const leaving = here.filter(({endpoint}) => endpoint.serving && endpoint.terminating)
   const near = local || !hints ? ready : nearest(ready, place)
   const active = near.length > 0 ? near : leaving
+  if (active.length === all.length) return {active: active.map(({backend}) => backend), terminating: none}
   const keep = new Set(active)
   // one that lost its readiness or its hint may still have connections: its row stays as long as the endpoint does
   const rest = here.filter((one) => !keep.has(one) && (one.endpoint.serving || one.endpoint.ready))
   return {active: active.map(({backend}) => backend), terminating: rest.map(({backend}) => backend)}
 }
+
+const none: readonly FrontendBackend[] = []
 
 function nearest(ready: readonly Candidate[], {node, zone}: Place): readonly Candidate[] {
   if (ready.length > 0 && ready.every(({endpoint}) => endpoint.forNodes.length > 0)) {

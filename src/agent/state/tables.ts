@@ -9,7 +9,7 @@ import {
   policyKey,
 } from '../policy/rows.ts'
 import type {LocalRedirectRow} from '../service/local-redirect.ts'
-import type {EndpointSliceRow, FrontendRow, ServiceRow} from '../service/rows.ts'
+import {type EndpointSliceRow, type FrontendRow, type ServiceRow, sameFrontend} from '../service/rows.ts'
 import type {
   AddressRow,
   DeviceRow,
@@ -137,7 +137,7 @@ export function createTables(): Tables {
       name: 'frontends',
       key: (frontend) => frontend.key,
       indexes: {service: (frontend) => [`${frontend.namespace}/${frontend.name}`]},
-      equal: sameJson,
+      equal: sameFrontend,
       sources: ['services'],
     }),
     policies: new Table<PolicyRow>({

@@ -27,6 +27,15 @@ export class ServiceTables {
     return Array.from({length}, (_, i) => this.lists.get(offset + i) ?? 0)
   }
 
+  /** All places of all lists at once. */
+  readLists(): Uint32Array {
+    const places = new Uint32Array(this.lists.maxEntries)
+    this.lists.visit((keys, key, values, value) => {
+      places[keys.getUint32(key, true)] = values.getUint32(value, true)
+    })
+    return places
+  }
+
   /**
    * Fills these tables with what other ones hold: a new generation begins where the one before is. Backends and lists
    * first, so that no frontend ever names what is not there.

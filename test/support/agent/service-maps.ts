@@ -33,6 +33,10 @@ export class MemoryServiceMaps implements ServiceMaps {
     return this.byIndex.entries()
   }
 
+  lists(): Uint32Array {
+    return Uint32Array.from(this.places, (ref) => ref ?? 0)
+  }
+
   readList(offset: number, length: number): readonly number[] {
     return this.places.slice(offset, offset + length)
   }
