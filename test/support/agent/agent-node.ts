@@ -24,7 +24,6 @@ import {join} from 'node:path'
 import {execa} from 'execa'
 import {buildBpf} from '../../../scripts/build-bpf.ts'
 import {buildCniShim} from '../../../scripts/build-cni.ts'
-import {removePair} from '../../../src/agent/endpoint/pod-device.ts'
 import {type Namespace, type Node, type Pod, resources} from '../../../src/k8s/resources.ts'
 import {mountFileSystem, unmountFileSystem} from '../../../src/kernel/libc.ts'
 import {addressReplace} from '../../../src/kernel/netlink/address.ts'
@@ -37,6 +36,7 @@ import {Ip} from '../../../src/model/ip.ts'
 import type {ApiServer} from '../api/api-server.ts'
 import {eventually} from '../eventually.ts'
 import {type Claim, claimNumber} from './claim.ts'
+import {bridgeName, clearLeftovers, nodeName, removeLink, uplinkName} from './leftovers.ts'
 
 const root = new URL('../../..', import.meta.url).pathname
 
@@ -90,8 +90,8 @@ export class AgentNode {
     this.options = options
     this.claim = claim
     this.number = number
-    this.name = `ag-node${number}`
-    this.uplink = `ag${number}-up`
+    this.name = nodeName(number)
+    this.uplink = uplinkName(number)
     this.link = options.beside?.link ?? number
     const last = options.beside === undefined ? 11 : 12
     this.gateways = [`192.168.${this.link}.1`, `fd00:192:168:${this.link}::1`]
@@ -99,7 +99,7 @@ export class AgentNode {
     const [length4, length6] = options.podPrefixLengths ?? [24, 112]
     this.podCidrs = [`10.${number}.0.0/${length4}`, `fd00:10:${number}::/${length6}`]
     this.folder = join(tmpdir(), `${this.name}-${randomBytes(4).toString('hex')}`)
-    this.clear()
+    clearLeftovers(number)
     this.netns = createNetns(this.name)
     this.socket = inNetns(this.netns, () => new NetlinkSocket())
   }
@@ -321,28 +321,9 @@ export class AgentNode {
     this.claim.release()
   }
 
-  /** Removes what a test that was killed has left of a node with this number. */
-  private clear(): void {
-    for (const name of readdirSync('/run/netns')) {
-      if (name === this.name || name.startsWith(`${this.name}-`) || name === `cilium-health-${this.name}`)
-        deleteNetns(name)
-    }
-    removeLink(this.uplink)
-    if (this.options.beside === undefined) removeLink(this.bridge)
-    for (const name of readdirSync(tmpdir())) {
-      if (!name.startsWith(`${this.name}-`)) continue
-      try {
-        unmountFileSystem(join(tmpdir(), name, 'bpf'))
-      } catch {
-        // was not mounted any more
-      }
-      rmSync(join(tmpdir(), name), {recursive: true, force: true})
-    }
-  }
-
   /** Nodes on one link are ports of it. */
   private get bridge(): string {
-    return `ag${this.link}-br`
+    return bridgeName(this.link)
   }
 
   private get relayPort(): number {
@@ -450,11 +431,4 @@ export class AgentNode {
       },
     })
   }
-}
-
-function removeLink(name: string): void {
-  using socket = new NetlinkSocket()
-  const link = findLink(socket, name)
-  // with the namespace of its peer it goes by itself, in the kernel's own time
-  if (link !== undefined) removePair(socket, link.ifindex)
 }
