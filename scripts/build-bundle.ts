@@ -39,6 +39,8 @@ export interface BundleResult {
   readonly processes: readonly string[]
   /** processes that package.json names and bin/ does not hold */
   readonly missing: readonly string[]
+  /** files that went into it, relative to the repository, sorted */
+  readonly inputs: readonly string[]
 }
 
 /** Writes the bundle. The old one is replaced only when the new one is complete. */
@@ -51,16 +53,22 @@ export async function buildBundle({architecture, release, outputFolder}: BundleO
   const names = Object.keys(bin).sort()
   const processes = names.filter((name) => existsSync(`${repositoryRoot}${bin[name]}`))
 
-  for (const name of processes.filter((name) => !commandLineTools.has(name))) {
-    await bundle({...settings(release, scratch), entryPoints: {[name]: bin[name]!, ...(threads[name] ?? {})}})
+  const inputs = new Set<string>()
+  const note = (files: readonly string[]) => {
+    for (const file of files) inputs.add(file)
   }
-  await bundleTools(
-    processes.filter((name) => commandLineTools.has(name)),
-    release,
-    scratch,
+  for (const name of processes.filter((name) => !commandLineTools.has(name))) {
+    note(await bundle({...settings(release, scratch), entryPoints: {[name]: bin[name]!, ...(threads[name] ?? {})}}))
+  }
+  note(
+    await bundleTools(
+      processes.filter((name) => commandLineTools.has(name)),
+      release,
+      scratch,
+    ),
   )
-  await buildPage(`${scratch}/hubble-ui-page`)
-  await copyKoffi(architecture, scratch)
+  note(await buildPage(`${scratch}/hubble-ui-page`))
+  note(await copyKoffi(architecture, scratch))
   await separateMaps(scratch)
   await writeFile(
     `${scratch}/package.json`,
@@ -69,12 +77,14 @@ export async function buildBundle({architecture, release, outputFolder}: BundleO
 
   await rm(outputFolder, {recursive: true, force: true})
   await rename(scratch, outputFolder)
-  return {processes, missing: names.filter((name) => !processes.includes(name))}
+  return {processes, missing: names.filter((name) => !processes.includes(name)), inputs: [...inputs].sort()}
 }
 
-async function bundle(options: BuildOptions): Promise<void> {
+/** @returns the files that were read, relative to the repository */
+async function bundle(options: BuildOptions): Promise<string[]> {
   try {
-    await build(options)
+    const {metafile} = await build({...options, metafile: true})
+    return Object.keys(metafile.inputs)
   } catch (thrown) {
     const [first] = (thrown as BuildFailure).errors ?? []
     if (first === undefined) throw thrown
@@ -114,8 +124,8 @@ function settings({commit}: Release, outdir: string): BuildOptions {
 }
 
 /** A checkout finds commands as files; a bundle has none, so its programs get an explicit map, loaded one by one. */
-async function bundleTools(tools: readonly string[], release: Release, outdir: string): Promise<void> {
-  if (tools.length === 0) return
+async function bundleTools(tools: readonly string[], release: Release, outdir: string): Promise<string[]> {
+  if (tools.length === 0) return []
   const manifest = await readFile(`${repositoryRoot}oclif.manifest.json`, 'utf8')
   const files = (await readdir(`${repositoryRoot}src/commands`, {recursive: true}))
     .filter((file) => file.endsWith('.ts'))
@@ -138,7 +148,7 @@ async function bundleTools(tools: readonly string[], release: Release, outdir: s
     `await runProgram(${JSON.stringify(name)}, commandSource)`,
   ]
 
-  await bundle({
+  return await bundle({
     ...settings(release, outdir),
     entryPoints: Object.fromEntries(tools.map((name) => [name, `bundle:${name}`])),
     plugins: [
@@ -174,7 +184,7 @@ function inlineModules(texts: Readonly<Record<string, string>>): Plugin {
 }
 
 /** koffi stays a package: it looks for its native file beside itself. Everything but that file is dropped. */
-async function copyKoffi(architecture: Architecture, outdir: string): Promise<void> {
+async function copyKoffi(architecture: Architecture, outdir: string): Promise<string[]> {
   const {koffiPackage, koffiFolder} = architectures[architecture]
   const from = `${repositoryRoot}node_modules/`
   const to = `${outdir}/node_modules/`
@@ -185,6 +195,7 @@ async function copyKoffi(architecture: Architecture, outdir: string): Promise<vo
   for (const file of ['package.json', 'index.js', `${koffiFolder}/koffi.node`]) {
     await cp(`${from}${koffiPackage}/${file}`, `${to}${koffiPackage}/${file}`)
   }
+  return [`node_modules/koffi/package.json`, `node_modules/${koffiPackage}/package.json`]
 }
 
 async function separateMaps(outdir: string): Promise<void> {

@@ -8,7 +8,7 @@
  * Needs no docker; needs no network once the base is cached. The same inputs give the same bytes.
  */
 import {existsSync} from 'node:fs'
-import {mkdir, readFile, rename} from 'node:fs/promises'
+import {mkdir, readFile, rename, writeFile} from 'node:fs/promises'
 import {pathToFileURL} from 'node:url'
 import {CiliumError, fail} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
@@ -19,6 +19,7 @@ import {type Architecture, architectures, hostArchitecture} from './image/archit
 import {baseLayer} from './image/base-layer.ts'
 import {IMAGE_NODE_MISSING} from './image/errors.ts'
 import {cachedLayer, compressLayer, type Layer} from './image/layer.ts'
+import {debianMaterials, nodeMaterial, noticeText, npmMaterials, spdxDocument} from './image/materials.ts'
 import {writeImageArchive} from './image/oci.ts'
 import {folderEntries, parentFolders, wrapper} from './image/our-layer.ts'
 import {type TarEntry, writeTar} from './image/tar.ts'
@@ -64,10 +65,23 @@ export async function buildImage(options: ImageOptions): Promise<{readonly file:
 
   await buildBpf({from: `${repositoryRoot}bpf`, to: `${dist}/bpf`})
   await buildCniShim(`${dist}/cni/cilium-cni`)
-  const {processes, missing} = await buildBundle({architecture, release, outputFolder: `${dist}/bundle`})
+  const {processes, missing, inputs} = await buildBundle({architecture, release, outputFolder: `${dist}/bundle`})
   for (const name of missing) say(`skipped ${name}: its file in bin/ does not exist`)
 
-  const layers = [await baseLayer(architecture, say), await nodeLayer(architecture), await ourLayer(processes, options)]
+  const base = await baseLayer(architecture, say)
+  const materials = [
+    ...npmMaterials(inputs),
+    nodeMaterial(nodeFolder(architecture)),
+    ...(await debianMaterials(base.file)),
+  ]
+  const bill = spdxDocument({version: release.version, architecture, created: release.epoch, materials})
+  await writeFile(`${folder}/cilium.spdx.json`, bill)
+  const documents = new Map([
+    ['sbom.spdx.json', bill],
+    ['NOTICE', noticeText(materials)],
+    ['LICENSE', await readFile(`${repositoryRoot}LICENSE`, 'utf8')],
+  ])
+  const layers = [base, await nodeLayer(architecture), await ourLayer(processes, documents, options)]
   const file = `${folder}/cilium.tar`
   const unfinished = `${file}.${process.pid}`
   const {digest, size} = await writeImageArchive(unfinished, {
@@ -90,7 +104,11 @@ export async function buildImage(options: ImageOptions): Promise<{readonly file:
   return {file, digest}
 }
 
-async function ourLayer(processes: readonly string[], {dist, release}: ImageOptions): Promise<Layer> {
+async function ourLayer(
+  processes: readonly string[],
+  documents: ReadonlyMap<string, string>,
+  {dist, release}: ImageOptions,
+): Promise<Layer> {
   const file = `${dist}/image/our-layer.tar`
   const shim = `${dist}/cni/cilium-cni`
   const files: TarEntry[] = [
@@ -104,20 +122,32 @@ async function ourLayer(processes: readonly string[], {dist, release}: ImageOpti
       .filter(([, bundled]) => processes.includes(bundled))
       .map(([name, bundled]) => wrapper(`usr/bin/${name}`, bundled)),
     ...toolScripts,
+    ...[...documents].map(
+      ([name, text]): TarEntry => ({
+        path: `usr/share/doc/cilium/${name}`,
+        kind: 'file',
+        mode: 0o644,
+        content: Buffer.from(text),
+      }),
+    ),
     {path: 'usr/bin/pause', kind: 'file', mode: 0o755, content: Buffer.from(pauseScript)},
   ]
   await writeTar(file, [...parentFolders(files), ...files], release.epoch)
   return compressLayer(file)
 }
 
-/** The official Node binary as the npm registry has it. */
-async function nodeLayer(architecture: Architecture): Promise<Layer> {
+function nodeFolder(architecture: Architecture): string {
   const {nodePackage} = architectures[architecture]
   const folder = [
     `${repositoryRoot}.node/node_modules/${nodePackage}`,
     `${repositoryRoot}node_modules/${nodePackage}`,
   ].find((candidate) => existsSync(`${candidate}/bin/node`))
-  if (folder === undefined) fail(IMAGE_NODE_MISSING, {architecture, nodePackage})
+  return folder ?? fail(IMAGE_NODE_MISSING, {architecture, nodePackage})
+}
+
+/** The official Node binary as the npm registry has it. */
+async function nodeLayer(architecture: Architecture): Promise<Layer> {
+  const folder = nodeFolder(architecture)
   const {version} = JSON.parse(await readFile(`${folder}/package.json`, 'utf8')) as {version: string}
 
   return cachedLayer(`node-${architecture}-${version}`, async (scratch) => {

@@ -10,10 +10,11 @@ import {repositoryRoot} from './release.ts'
 
 const page = 'src/hubble/ui/page'
 
-/** @throws what esbuild finds wrong */
-export async function buildPage(outputFolder: string): Promise<void> {
+/** @returns the files that were read, relative to the repository @throws what esbuild finds wrong */
+export async function buildPage(outputFolder: string): Promise<string[]> {
   await mkdir(outputFolder, {recursive: true})
-  await build({
+  const {metafile} = await build({
+    metafile: true,
     absWorkingDir: repositoryRoot,
     entryPoints: {page: `${page}/main.ts`, style: `${page}/style.css`},
     outdir: outputFolder,
@@ -28,6 +29,7 @@ export async function buildPage(outputFolder: string): Promise<void> {
   })
   await cp(`${repositoryRoot}${page}/index.html`, `${outputFolder}/index.html`)
   await cp(`${repositoryRoot}${page}/icon.svg`, `${outputFolder}/icon.svg`)
+  return Object.keys(metafile.inputs)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

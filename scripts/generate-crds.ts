@@ -1,5 +1,8 @@
-/** Writes manifests/crds/*.yaml from src/operator/crd: for clusters whose definitions somebody else installs, and for review. */
-import {mkdir, readdir, rm, writeFile} from 'node:fs/promises'
+/**
+ * Writes manifests/crds/*.yaml from src/operator/crd: for clusters whose definitions somebody else installs, and for
+ * review. With --check it says what is out of date.
+ */
+import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {pathToFileURL} from 'node:url'
 import {stringify} from 'yaml'
 import {allKinds} from '../src/operator/crd/all.ts'
@@ -23,7 +26,17 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const folder = `${repositoryRoot}manifests/crds`
   const files = renderDefinitions()
   await mkdir(folder, {recursive: true})
-  for (const file of await readdir(folder)) if (!files.has(file)) await rm(`${folder}/${file}`)
-  for (const [file, text] of files) await writeFile(`${folder}/${file}`, text)
-  console.log(`wrote ${files.size} definitions to manifests/crds`)
+  const present = await readdir(folder)
+  const stale = present.filter((file) => !files.has(file))
+  const texts = await Promise.all(
+    present.map(async (file) => [file, await readFile(`${folder}/${file}`, 'utf8')] as const),
+  )
+  const old = [...files].filter(([file, text]) => new Map(texts).get(file) !== text)
+  if (process.argv.includes('--check')) {
+    for (const file of [...stale, ...old.map(([file]) => file)]) console.error(`manifests/crds/${file} is out of date`)
+    if (stale.length + old.length > 0) process.exitCode = 1
+  } else {
+    for (const file of stale) await rm(`${folder}/${file}`)
+    for (const [file, text] of old) await writeFile(`${folder}/${file}`, text)
+  }
 }

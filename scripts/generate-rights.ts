@@ -119,9 +119,9 @@ No role has a wildcard, and none reads Secrets outside of Cilium's own namespace
 
 ## Listening sockets
 
-| where | protocol | for | who may connect | how they prove it |
-|---|---|---|---|---|
-${sockets.map(({where, protocol, use, who, proof}) => `| \`${where}\` | ${protocol} | ${use} | ${who} | ${proof} |`).join('\n')}
+| in the network of | where | protocol | for | who may connect | how they prove it |
+|---|---|---|---|---|---|
+${sockets.map((one) => `| ${one.in === 'node' ? 'each node' : `the pod of ${one.in}`} | \`${one.where}\` | ${one.protocol} | ${one.use} | ${one.who} | ${one.proof} |`).join('\n')}
 `
 }
 
@@ -168,8 +168,13 @@ function ruleRows({kind, metadata, rules}: Manifest): string[] {
   })
 }
 
+/** The text of the page. */
+export async function rightsPage(): Promise<string> {
+  return page(await manifests())
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const text = page(await manifests())
+  const text = await rightsPage()
   const path = join(root, file)
   const present = (() => {
     try {

@@ -2,7 +2,7 @@
 import {existsSync} from 'node:fs'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
-import {systemClock} from '../runtime/clock.ts'
+import {type Clock, systemClock} from '../runtime/clock.ts'
 import {CiliumError, fail, hasCode} from '../runtime/errors.ts'
 import {exitCodes} from '../runtime/exit-codes.ts'
 import {Lifecycle} from '../runtime/lifecycle.ts'
@@ -19,7 +19,11 @@ import {assembleAgent} from './main.ts'
 import {AgentMetrics} from './metrics.ts'
 
 /** Entry of the process. Resolves with its exit code. */
-export async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  clock: Clock = systemClock,
+): Promise<number> {
   if (argv[0] === '--version' || argv[0] === 'version') {
     console.log(`cilium-agent ${versionText()}`)
     return exitCodes.ok
@@ -28,7 +32,7 @@ export async function main(argv: readonly string[], environment: NodeJS.ProcessE
     if (argv[0] === 'preflight') return await lookAhead(argv.slice(1), environment)
     if (argv[0] === 'cleanup') return await cleanUp(argv.slice(1), environment)
     const {folder, overrides} = parseFlags(argv)
-    return await run(folder, overrides, environment)
+    return await run(folder, overrides, environment, clock)
   } catch (thrown) {
     const {code, message, advice} = CiliumError.from(thrown)
     console.error(`error ${code}  ${message}\n  try: ${advice}`)
@@ -40,6 +44,7 @@ async function run(
   folder: string | undefined,
   overrides: ReadonlyMap<string, string>,
   environment: NodeJS.ProcessEnv,
+  clock: Clock,
 ): Promise<number> {
   const loaded = await loadConfig(folder, overrides, environment['K8S_NODE_NAME'])
   const registry = new MetricRegistry()
@@ -51,7 +56,7 @@ async function run(
   for (const problem of loaded.problems) log.warn('the label filter is not as written', {problem}, {per: problem})
 
   const lifecycle = new Lifecycle({log})
-  assembleAgent({loaded, lifecycle, registry, metrics, log, clock: systemClock, environment})
+  assembleAgent({loaded, lifecycle, registry, metrics, log, clock, environment})
   const error = await lifecycle.run()
   if (error !== undefined) log.error('ending', {error, advice: error.advice})
   log.flush()

@@ -104,8 +104,8 @@ function toPort(flag: string, text: string): number {
 
 function toStream(text: string): StreamTarget {
   const [protocol = '', address = '', port = ''] = text.split(',')
-  if ((protocol !== 'tcp' && protocol !== 'udp') || isIP(address) === 0) {
-    return fail(WORKLOAD_FLAG_INVALID, {flag: 'stream', value: text, expected: 'tcp|udp,ADDRESS,PORT'})
+  if ((protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'connect') || isIP(address) === 0) {
+    return fail(WORKLOAD_FLAG_INVALID, {flag: 'stream', value: text, expected: 'tcp|udp|connect,ADDRESS,PORT'})
   }
   return {protocol, address, port: toPort('stream', port)}
 }

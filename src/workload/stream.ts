@@ -6,7 +6,8 @@ import {createSocket} from 'node:dgram'
 import {connect, isIPv6} from 'node:net'
 
 export interface StreamTarget {
-  readonly protocol: 'tcp' | 'udp'
+  /** connect: a connection for every number, instead of one for all */
+  readonly protocol: 'tcp' | 'udp' | 'connect'
   readonly address: string
   readonly port: number
 }
@@ -27,6 +28,8 @@ const numberBytes = 8
 const missingShown = 20
 /** how long the last answers may take after the last number was sent */
 const drainMs = 5_000
+/** a busy machine is slow, and a lost packet is sent again: what takes longer than this is cut */
+const connectMs = 30_000
 
 /** One flow of numbers, `everyMs` apart, until it is drained. */
 export class Stream {
@@ -43,10 +46,14 @@ export class Stream {
 
   constructor(target: StreamTarget, everyMs: number) {
     this.#target = target
-    const connected = target.protocol === 'udp' ? this.#overUdp() : this.#overTcp()
+    const connected = {udp: () => this.#overUdp(), tcp: () => this.#overTcp(), connect: () => this.#overMany()}[
+      target.protocol
+    ]()
     this.#send = connected.send
     this.#close = connected.close
-    this.#timer = setInterval(() => this.#next(), everyMs)
+    // each of these takes a port for a minute
+    const slower = target.protocol === 'connect' ? 10 : 1
+    this.#timer = setInterval(() => this.#next(), everyMs * slower)
   }
 
   /** Counts so far; what is on its way counts as missing. */
@@ -66,7 +73,7 @@ export class Stream {
   async drain(): Promise<StreamCount> {
     this.#draining = true
     clearInterval(this.#timer)
-    const deadline = performance.now() + drainMs
+    const deadline = performance.now() + (this.#target.protocol === 'connect' ? connectMs : drainMs)
     while (this.#outstanding.size > 0 && performance.now() < deadline && this.#cut === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
@@ -118,5 +125,26 @@ export class Stream {
       if (!this.#draining) this.#cut ??= 'closed by the other end'
     })
     return {send: (number) => void (socket.destroyed || socket.write(number)), close: () => void socket.destroy()}
+  }
+
+  /** One that fails is told, the first of them, and its number stays missing. */
+  #overMany(): {send: (number: Buffer) => void; close: () => void} {
+    const {address, port} = this.#target
+    const send = (number: Buffer) => {
+      const socket = connect({host: address, port, noDelay: true, timeout: connectMs})
+      let pending = Buffer.alloc(0)
+      socket.on('connect', () => socket.write(number))
+      socket.on('timeout', () => socket.destroy(new Error(`no answer in ${connectMs} ms`)))
+      socket.on('error', (error) => {
+        this.#cut ??= error.message
+      })
+      socket.on('data', (data) => {
+        pending = Buffer.concat([pending, data])
+        if (pending.length < numberBytes) return
+        this.#answer(pending)
+        socket.destroy()
+      })
+    }
+    return {send, close: () => {}}
   }
 }

@@ -120,7 +120,7 @@ function kubernetesModel(sources: ApiSources): NonNullable<StatusResponse['kuber
   return {
     'k8s-api-versions': apis,
     state: error === undefined ? 'Ok' : 'Failure',
-    msg: error ?? version ?? '',
+    msg: error === undefined ? (version ?? '') : `${error}; since ${time(since)} what was known then is kept`,
     since: time(since),
   }
 }

@@ -36,7 +36,45 @@ export class Scrubber {
     this.#known = new RegExp(longestFirst.map((form) => form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g')
   }
 
+  /** A text without what it should not show; JSON in it, whole, in a fenced block or on a line, is looked into. */
   text(text: string): string {
+    if (!/^\s*[{[]/.test(text))
+      return text.includes('```\n')
+        ? text.replace(/(```\w*\n)([\s\S]*?)(\n```)/g, (_, open, inside, close) => open + this.text(inside) + close)
+        : this.#lines(text)
+    // a line or two may follow the document
+    const end = Math.max(text.lastIndexOf('\n}'), text.lastIndexOf('\n]'))
+    for (const length of [text.length, ...(end < 0 ? [] : [end + 2])]) {
+      try {
+        const document = this.value(JSON.parse(text.slice(0, length)))
+        const rest = text.slice(length)
+        return (
+          JSON.stringify(document, null, text.includes('\n') ? 2 : undefined) + (rest === '' ? '' : this.#lines(rest))
+        )
+      } catch {
+        // no document after all
+      }
+    }
+    return this.#lines(text)
+  }
+
+  /** Objects on lines of their own are looked into; the rest is text. */
+  #lines(text: string): string {
+    if (!/^\{.*\}$/m.test(text)) return this.#plain(text)
+    return text
+      .split('\n')
+      .map((line) => {
+        if (!/^\{.*\}$/.test(line)) return this.#plain(line)
+        try {
+          return JSON.stringify(this.value(JSON.parse(line)))
+        } catch {
+          return this.#plain(line)
+        }
+      })
+      .join('\n')
+  }
+
+  #plain(text: string): string {
     const shaped = redactText(text).replace(assignment, (_, before: string) => before + hidden)
     return this.#known === undefined ? shaped : shaped.replace(this.#known, hidden)
   }
@@ -62,7 +100,7 @@ export class Scrubber {
     for (const [key, value] of Object.entries(map)) {
       if (key === 'managedFields' || droppedAnnotations.includes(key)) continue
       if (isSecret && (key === 'data' || key === 'stringData')) out[key] = keysOnly(value)
-      else if (key === 'env' && Array.isArray(value)) out[key] = value.map((one) => this.#variable(one))
+      else if (/(^e|E)nv$/.test(key) && Array.isArray(value)) out[key] = value.map((one) => this.#variable(one))
       // of HTTP rules, probes and flows
       else if (/headers?$|headerMatches$/i.test(key)) out[key] = this.#value(value, key, true)
       else out[key] = this.#value(value, key, isHeader)

