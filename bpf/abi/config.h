@@ -77,7 +77,8 @@ struct config {
 	__u32 hash_seed;  /* of the hash that leads into Maglev tables: the same on every node */
 	__u8 before_runs; /* 0: no flows of another layout are looked for */
 	__u8 bind_protection; /* processes of the node may not listen on NodePorts */
-	__u8 pad[2];
+	__u8 deny_response;   /* enum deny_response: what denied senders are told */
+	__u8 pad;
 	__u64 host_cookie; /* of the node's network namespace */
 	/* Where the bytes of struct flow stand in the layout before: runs that both have. The first holds `expires`, at 0 in
 	 * every layout. */

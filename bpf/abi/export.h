@@ -48,6 +48,7 @@ EXPORT(enum, backend_state);
 EXPORT(enum, peer_kind);
 EXPORT(enum, port_form);
 EXPORT(enum, policy_flags);
+EXPORT(enum, deny_response);
 EXPORT(struct, config);
 EXPORT(struct, endpoint);
 EXPORT(struct, address);

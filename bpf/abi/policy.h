@@ -84,6 +84,16 @@ enum policy_flags {
 	POLICY_ASKS_PEER = 1 << 3, /* of a part: a deny depends on who the peer is */
 };
 
+/* What a sender is told of a packet that policy denies. Of a rule, or of a set's isolation, in the flags' upper half. */
+enum deny_response {
+	RESPONSE_OF_NODE = 0, /* as the node's configuration says */
+	RESPONSE_NONE = 1,
+	RESPONSE_ICMP = 2,  /* administratively prohibited */
+	RESPONSE_RESET = 3, /* TCP: a reset; others: as before */
+};
+
+#define POLICY_RESPONSE_SHIFT 4
+
 struct policy_rule {
 	__u32 group;  /* of the peers it is about; not looked at for those about anybody */
 	__u32 cookie; /* names the rule in events */

@@ -55,6 +55,9 @@ static __always_inline void tell_verdict(struct __sk_buff *ctx, struct pkt *p, i
 
 	if (!cfg.policy || !cfg.event_verdict || !p->judged)
 		return;
+	/* a denied packet that was turned into an answer */
+	if (!ret && (p->answered == DROP_POLICY_DENIED || p->answered == DROP_POLICY_DENY))
+		ret = -(int)p->answered;
 	p->dir = p->judged >> 4;
 	event_write(ctx, p, EVENT_VERDICT, ret < 0 ? ret : 0);
 	p->dir = dir;

@@ -56,6 +56,7 @@ __separate int flow_judge_again(struct pkt *p, const struct flow_key *key, struc
 	else
 		type = reverse ? icmp_counterpart(key->proto, p->tcp_flags) : p->tcp_flags;
 	judge_about(p, key->proto, reverse ? key->sport : flow->to_dport, type);
+	p->audited = 0;
 	ret = (flow->flags & FLOW_LOOPBACK) ? 0 : judge_asked(p, &s->src, &s->dst);
 	if (ret)
 		return ret;
@@ -70,6 +71,7 @@ __separate int flow_judge_again(struct pkt *p, const struct flow_key *key, struc
 	flow->epoch = p->epoch;
 	if (p->judged)
 		flow->src_cookie = flow->dst_cookie = p->cookie;
+	flow->flags = p->audited ? flow->flags | FLOW_AUDITED : flow->flags & ~FLOW_AUDITED;
 	return 0;
 }
 

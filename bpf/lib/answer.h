@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ICMP errors that a pod gets for what it sent: out of hops, too large for the way, a service that nobody serves. The packet becomes its own answer
- * and goes back into the pod, from the address of the pod's gateway. Errors, and pieces of which the sender could make
+/* ICMP errors that a sender gets: out of hops, too large for the way, a service that nobody serves, denied by policy.
+ * The packet becomes its own answer and goes back where it came from; to a pod from the address of its gateway. Errors, and pieces of which the sender could make
  * nothing, are dropped without an answer (RFC 1122 3.2.2, RFC 4443 2.4). */
 #ifndef LIB_ANSWER_H
 #define LIB_ANSWER_H
@@ -141,34 +141,12 @@ static __always_inline int answer_v6(struct __sk_buff *ctx, struct pkt *p, __u8 
 								    : 0;
 }
 
-/* Turns the packet around. Returns 0, or the reason as a drop without an answer.
- * @param reason DROP_TTL_EXCEEDED, DROP_SERVICE_BACKEND_NOT_FOUND (port unreachable, which TCP and UDP sockets take for
- *   a refused connection), or DROP_FRAGMENTATION_NEEDED with the MTU of the way */
-__separate int answer(struct __sk_buff *ctx, struct pkt *p, __u32 reason, __u32 mtu)
+/* Sends what the packet has become back to its sender. Returns 0 or a negative reason. */
+static __always_inline int answer_send(struct __sk_buff *ctx, struct pkt *p, __u32 reason)
 {
 	struct mac pod = {}, node = {};
-	bool big = reason == DROP_FRAGMENTATION_NEEDED;
-	bool refused = reason == DROP_SERVICE_BACKEND_NOT_FOUND;
-	struct eth_header *eth;
-	int ret;
+	struct eth_header *eth = pkt_at(ctx, p, 0, sizeof(*eth));
 
-	if (!p || (p->flags & (PKT_ERROR | PKT_LATER_FRAGMENT)))
-		return -(int)reason;
-	if (pkt_is_v6(p))
-		ret = answer_v6(ctx, p,
-				big	  ? ICMP6_TOO_BIG
-				: refused ? ICMP6_UNREACHABLE
-					  : ICMP6_TIME_EXCEEDED,
-				refused ? ICMP6_PORT_UNREACHABLE : 0, mtu);
-	else
-		ret = answer_v4(ctx, p, big || refused ? ICMP4_UNREACHABLE : ICMP4_TIME_EXCEEDED,
-				big	  ? ICMP4_FRAG_NEEDED
-				: refused ? ICMP4_PORT_UNREACHABLE
-					  : 0,
-				mtu);
-	if (ret)
-		return ret;
-	eth = pkt_at(ctx, p, 0, sizeof(*eth));
 	if (!eth)
 		return -DROP_INVALID_PACKET;
 	mac_copy(pod.b, eth->src);
@@ -179,6 +157,39 @@ __separate int answer(struct __sk_buff *ctx, struct pkt *p, __u32 reason, __u32 
 	p->action = p->hook == HOOK_FROM_CONTAINER ? TEST_PEER : TEST_REDIRECT;
 	p->out = ctx_read(ctx, ifindex);
 	return 0;
+}
+
+/* Turns the packet around. Returns 0, or the reason as a drop without an answer.
+ * @param reason DROP_TTL_EXCEEDED, DROP_SERVICE_BACKEND_NOT_FOUND (port unreachable, which TCP and UDP sockets take for
+ *   a refused connection), DROP_FRAGMENTATION_NEEDED with the MTU of the way, or DROP_POLICY_DENIED and
+ *   DROP_POLICY_DENY (administratively prohibited) */
+__separate int answer(struct __sk_buff *ctx, struct pkt *p, __u32 reason, __u32 mtu)
+{
+	bool big = reason == DROP_FRAGMENTATION_NEEDED;
+	bool refused = reason == DROP_SERVICE_BACKEND_NOT_FOUND;
+	bool denied = reason == DROP_POLICY_DENIED || reason == DROP_POLICY_DENY;
+	int ret;
+
+	if (!p || (p->flags & (PKT_ERROR | PKT_LATER_FRAGMENT)))
+		return -(int)reason;
+	if (pkt_is_v6(p))
+		ret = answer_v6(ctx, p,
+				big		    ? ICMP6_TOO_BIG
+				: refused || denied ? ICMP6_UNREACHABLE
+						    : ICMP6_TIME_EXCEEDED,
+				refused	 ? ICMP6_PORT_UNREACHABLE
+				: denied ? ICMP6_PROHIBITED
+					 : 0,
+				mtu);
+	else
+		ret = answer_v4(ctx, p,
+				big || refused || denied ? ICMP4_UNREACHABLE : ICMP4_TIME_EXCEEDED,
+				big	  ? ICMP4_FRAG_NEEDED
+				: refused ? ICMP4_PORT_UNREACHABLE
+				: denied  ? ICMP4_PROHIBITED
+					  : 0,
+				mtu);
+	return ret ? ret : answer_send(ctx, p, reason);
 }
 
 #endif

@@ -86,6 +86,8 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 		event->flags |= EVENT_REPLY;
 	if (p->flags & PKT_FRAGMENT)
 		event->flags |= EVENT_FRAGMENT;
+	if (p->audited && type == EVENT_VERDICT)
+		event->flags |= EVENT_AUDITED;
 	if (cfg.tunnel && (p->hook == HOOK_FROM_OVERLAY || p->hook == HOOK_TO_OVERLAY ||
 			   (p->action == TEST_REDIRECT && p->out == cfg.overlay_ifindex)))
 		event->flags |= EVENT_VXLAN;

@@ -174,6 +174,8 @@ static __always_inline void flow_describe(struct flow *flow, const struct pkt *p
 	flow->dst_set = dst->ref ? dst->set : 0;
 	flow->epoch = p->epoch;
 	flow->src_cookie = flow->dst_cookie = p->cookie;
+	if (p->audited)
+		flow->flags |= FLOW_AUDITED;
 	flow->state = FLOW_OPENING;
 	flow->expires = p->now + flow_lifetime(flow, p->key.proto);
 }
@@ -260,7 +262,8 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	if (ways.reverse == WAY_TUNNEL)
 		s->reverse.hop = s->src.tunnel;
 	if (s->target.flags & TARGET_SERVICE) {
-		s->forward.flags = s->reverse.flags = FLOW_DNAT;
+		s->forward.flags |= FLOW_DNAT;
+		s->reverse.flags |= FLOW_DNAT;
 		s->forward.service = s->reverse.service = s->target.service;
 		s->forward.backend = s->reverse.backend = s->target.backend;
 	}

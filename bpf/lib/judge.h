@@ -84,23 +84,48 @@ static __always_inline void judge_about(struct pkt *p, __u8 proto, __be16 port, 
 	p->asks_port = proto == IPPROTO_ICMP || proto == IPPROTO_ICMP6 ? bpf_htons(type + 1) : port;
 }
 
+/* Does the end only tell of this verdict? What no rule set has said (it is missing, or not known yet) stands. */
+static __always_inline bool judge_audits(struct pkt *p, const struct end *end)
+{
+	return (end->endpoint_flags & ENDPOINT_AUDIT) && p->judged;
+}
+
 /* May the source talk to the destination? Rules: 1 the source's egress set must allow it, when it is a pod of this
- * node; 2 the destination's ingress set likewise; 3 a node may always reach its own pods (their probes come from it).
- * Returns 0 or a negative reason. */
+ * node; 2 the destination's ingress set likewise; 3 a node may always reach its own pods (their probes come from it);
+ * 4 an end in audit mode only tells what its set would have denied. Returns 0 or a negative reason. */
 static __always_inline int judge_asked(struct pkt *p, const struct end *src, const struct end *dst)
 {
+	__u8 dir = p->dir, judged = 0;
+	__u32 cookie = 0;
 	int ret;
 
+	p->audited = 0;
 	if (src->ref) {
 		ret = policy_verdict(p, src->set, dst, DIR_EGRESS);
-		if (ret && !(src->endpoint_flags & ENDPOINT_AUDIT))
+		if (ret && !judge_audits(p, src))
 			return ret;
+		if (ret) {
+			p->audited = 1;
+			p->dir = dir;
+			cookie = p->cookie;
+		}
+		judged = p->judged;
 	}
 	if (dst->ref && src->identity != ID_HOST) {
 		ret = policy_verdict(p, dst->set, src, DIR_INGRESS);
-		if (ret && !(dst->endpoint_flags & ENDPOINT_AUDIT))
+		if (ret && !judge_audits(p, dst))
 			return ret;
+		if (ret) {
+			p->audited = 1;
+			p->dir = dir;
+			return 0;
+		}
 	}
+	/* what the sender's set would have denied is told rather than what the receiver's allows */
+	if (p->audited)
+		p->cookie = cookie;
+	if (p->audited || !p->judged)
+		p->judged = judged;
 	return 0;
 }
 

@@ -21,7 +21,9 @@
 #define ICMP4_UNREACHABLE	3
 #define ICMP4_FRAG_NEEDED	4 /* code of unreachable */
 #define ICMP4_PORT_UNREACHABLE	3 /* so is this */
+#define ICMP4_PROHIBITED	13
 #define ICMP6_PORT_UNREACHABLE	4 /* and this */
+#define ICMP6_PROHIBITED	1
 #define ICMP4_ECHO		8
 #define ICMP4_TIME_EXCEEDED	11
 #define ICMP4_PARAMETER		12

@@ -69,7 +69,9 @@ struct pkt {
 	__u8 judged; /* by a rule set: enum verdict_match + 1, enum direction in the upper half */
 	__be16 asks_port; /* what policy is asked about: the receiver's port; ICMP: type + 1 */
 	__u8 asks_proto;
-	__u8 pad[7];
+	__u8 audited;  /* a rule set denied it, and its endpoint only tells so */
+	__u8 response; /* enum deny_response of the rule that denied it */
+	__u8 pad[5];
 };
 
 /* Headers lie in the packet's first kilobyte, or it is not ours to understand. */

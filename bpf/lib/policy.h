@@ -105,10 +105,11 @@ static __always_inline __u32 policy_first(__u64 mask)
 	return at + !(mask & 1);
 }
 
-static __always_inline int policy_verdict_of(__u8 flags)
+static __always_inline int policy_verdict_of(struct pkt *p, __u8 flags)
 {
 	if (flags & POLICY_ALLOW)
 		return 0;
+	p->response = flags >> POLICY_RESPONSE_SHIFT;
 	return flags & POLICY_EXPLICIT ? -DROP_POLICY_DENY : -DROP_POLICY_DENIED;
 }
 
@@ -164,7 +165,7 @@ __separate int policy_part_verdict(struct pkt *p, __u64 at, __u32 identity, __u3
 		p->cookie = part->rule[first].cookie;
 		p->judged = (policy_match(&ports, 1ULL << first, part->anybody >> first & 1) + 1) |
 			    dir << 4;
-		return policy_verdict_of(part->rule[first].flags);
+		return policy_verdict_of(p, part->rule[first].flags);
 	}
 	return part->flags & POLICY_MORE ? POLICY_NEXT : POLICY_SILENT;
 }
@@ -189,7 +190,7 @@ __separate int policy_set_verdict(struct pkt *p, __u32 set, __u32 identity, __u3
 		return -DROP_NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION;
 	p->cookie = row->cookie;
 	p->judged = (MATCH_NONE + 1) | dir << 4;
-	return policy_verdict_of(row->flags);
+	return policy_verdict_of(p, row->flags);
 }
 
 /* Returns 0 (allowed) or a negative reason.
@@ -200,6 +201,7 @@ static __always_inline int policy_verdict(struct pkt *p, __u32 set, const struct
 {
 	int ret;
 
+	p->judged = 0;
 	if (!cfg.policy || set == SET_OPEN)
 		return 0;
 	/* what zeroed memory says, and what an endpoint says until its rules are known */

@@ -16,6 +16,7 @@
 #include "fragment.h"
 #include "icmp.h"
 #include "nat.h"
+#include "refuse.h"
 
 /* Who sends and who receives this packet, for events and the overlay. */
 static __always_inline void walk_identify(struct pkt *p, const struct flow *flow)
@@ -176,6 +177,8 @@ static __always_inline int walk_ports(struct __sk_buff *ctx, struct pkt *p)
 		if (ret == -DROP_SERVICE_BACKEND_NOT_FOUND &&
 		    (p->hook == HOOK_FROM_CONTAINER || p->hook == HOOK_FROM_NETDEV))
 			return answer(ctx, p, DROP_SERVICE_BACKEND_NOT_FOUND, 0);
+		if (ret == -DROP_POLICY_DENIED || ret == -DROP_POLICY_DENY)
+			return refuse(ctx, p, -ret);
 		if (ret)
 			return ret;
 		flow_touch(p, flow);

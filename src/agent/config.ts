@@ -171,6 +171,8 @@ const settings = {
   'identity-change-grace-period': duration(5000),
   labels: text(''),
   'enable-policy': choice(['default', 'always', 'never'], 'default'),
+  'policy-audit-mode': flag(false),
+  'policy-deny-response': choice(['none', 'icmp', 'reset'], 'none'),
   'enable-k8s-networkpolicy': flag(true),
   'enable-source-ip-verification': flag(true),
   'enable-icmp-rules': flag(true),
@@ -283,7 +285,9 @@ export type ConfigKey = keyof typeof settings
 export type AgentConfig = ConfigOf<typeof settings> & {readonly nodeName: string}
 
 /** What may change while the agent runs (PATCH /config). */
-export const mutableKeys: readonly ConfigKey[] = ['debug', 'enable-policy', 'log-opt', 'monitor-aggregation']
+export const mutableKeys: readonly ConfigKey[] = [
+  ...(['debug', 'enable-policy', 'log-opt', 'monitor-aggregation', 'policy-audit-mode'] as const),
+]
 
 /** Keys that the operator, a later feature or nobody here reads, but that belong to the same ConfigMap. */
 const readElsewhere =

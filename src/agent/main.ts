@@ -62,9 +62,10 @@ import {OwnNode} from './node/own-node.ts'
 import {fixedRoutes, type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
 import {prepareRouting, Sysctl} from './node/sysctl.ts'
 import {ObservedReconciler} from './observed-reconciler.ts'
-import {PolicyEnforcer} from './policy/enforcer.ts'
-import {groupFile} from './policy/group-memory.ts'
+import type {Audit} from './policy/audit.ts'
+import type {PolicyEnforcer} from './policy/enforcer.ts'
 import {policyOptionsOf} from './policy/options.ts'
+import {policyPart} from './policy-part.ts'
 import {AddressClaimants} from './reconcile/address-claimants.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
 import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
@@ -166,6 +167,7 @@ export class Agent {
   private localRedirects: LocalRedirects | undefined
   private identities: EndpointIdentity | undefined
   policy: PolicyEnforcer | undefined
+  private audit: Audit | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
   private cni: CniFront | undefined
@@ -324,28 +326,19 @@ export class Agent {
         (cidr) => cidr !== undefined,
       ),
     }
-    const policy = new PolicyEnforcer({
+    const {enforcer: policy, audit} = policyPart({
+      context: this.context,
+      config: () => this.config.value,
       tables: this.tables,
-      maps: opened.datapath.sets,
-      endpointMap: opened.datapath.endpoints,
+      datapath: opened.datapath,
+      records: this.records,
       former: opened.formerSets,
       addresses: {
         setClasses: (classes) => this.addressClaimants.setClasses(classes),
       },
       addressesSettled: () => settled(filling),
-      memory: groupFile(config['state-dir'], this.context.log),
-      policyOptions: policyOptionsOf(config),
-      nodesMatch: config['policy-cidr-match-mode'].includes('nodes'),
-      mode: () => this.config.value['enable-policy'],
-      remember: (row) =>
-        void this.records
-          .write(row)
-          .catch((thrown) =>
-            this.context.log.error('an endpoint cannot be kept', {endpoint: row.id, error: CiliumError.from(thrown)}),
-          ),
-      clock: this.context.clock,
-      log: this.context.log,
     })
+    this.audit = audit
     this.policy = policy
     this.addressClaimants = new AddressClaimants(
       this.tables,
@@ -702,6 +695,7 @@ export class Agent {
       policy: () => this.policy,
       flows: () => this.hubble?.state,
       disconnect: (row) => this.connections.release(row),
+      setAudit: async (row, audit) => this.audit?.set(row, audit),
     }
   }
 
@@ -709,6 +703,7 @@ export class Agent {
     this.config.value = changeConfig(this.config.value, changes)
     applyLogLevel(this.context.log, this.config.value)
     this.policy?.schedule()
+    this.audit?.follow()
     this.context.log.info('configuration changed', Object.fromEntries(changes))
     this.tellRuntimeConfig()
   }

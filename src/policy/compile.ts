@@ -52,7 +52,11 @@ export function compileRules(
   const rows = resolved.rules.flatMap((rule, order) => {
     const tier = tiers[rule.action]
     const verdict = rule.action === 'allow' ? 'allow' : 'deny'
-    const voice = {verdict, explicit: rule.action === 'deny', cookie: cookies.cookieOf(rule.ref)} as const
+    const {denyResponse} = rule.ref.policy
+    const voice: Omit<SetRule, 'group'> = {
+      ...{verdict, explicit: rule.action === 'deny', cookie: cookies.cookieOf(rule.ref)},
+      ...(verdict === 'allow' || denyResponse === undefined ? {} : {response: denyResponse}),
+    }
     const row = (group: number, ports: readonly PlainPort[]): Row => ({tier, order, ports, rule: {group, ...voice}})
     return rowsOf(rule, {
       own: resolved.direction === 'ingress' ? subject.namedPorts : undefined,
@@ -70,7 +74,10 @@ export function compileRules(
 function fallbackOf({isolatedBy}: Resolved, cookies: Cookies): Fallback {
   if (isolatedBy === 'mode') return {verdict: 'deny', cookie: 0}
   const [first] = isolatedBy
-  return first === undefined ? {verdict: 'allow', cookie: 0} : {verdict: 'deny', cookie: cookies.cookieOf(first)}
+  if (first === undefined) return {verdict: 'allow', cookie: 0}
+  // of several that isolate, one that says nothing of answers leaves that to the next
+  const response = isolatedBy.find(({policy}) => policy.denyResponse !== undefined)?.policy.denyResponse
+  return {verdict: 'deny', cookie: cookies.cookieOf(first), ...(response === undefined ? {} : {response})}
 }
 
 interface RowContext {

@@ -7,7 +7,7 @@
  * depend on which identities there are.
  */
 import {createHash} from 'node:crypto'
-import type {RuleRef} from './rule.ts'
+import type {DenyResponse, RuleRef} from './rule.ts'
 
 export type Verdict = 'deny' | 'allow'
 
@@ -32,6 +32,8 @@ export interface SetRule {
   readonly explicit: boolean
   /** names the rule in verdict events */
   readonly cookie: number
+  /** of a deny: what its policy wants senders to be told */
+  readonly response?: DenyResponse
 }
 
 /** What is asked for. Port in host order; ICMP: type + 1; 0: any. Protocol 0: any, then the port is 0. */
@@ -51,6 +53,7 @@ export interface RangeEntry extends PortEntry {
 export interface Fallback {
   readonly verdict: Verdict
   readonly cookie: number
+  readonly response?: DenyResponse
 }
 
 export interface RuleSetPart {
@@ -126,13 +129,13 @@ export function makeRuleSet(
     throw new PolicyLimit(`more than ${partsMax * rulesPerPart} rules in one direction of one endpoint`)
   }
   const hash = createHash('sha256')
-  hash.update(`${fallback.verdict} ${fallback.cookie}`)
+  hash.update(`${fallback.verdict} ${fallback.cookie} ${fallback.response ?? ''}`)
   const groups = new Set<number>()
   for (const {rules, entries, ranges} of parts) {
     hash.update('\npart')
-    for (const {group, verdict, explicit, cookie} of rules) {
+    for (const {group, verdict, explicit, cookie, response = ''} of rules) {
       if (group !== 0) groups.add(group)
-      hash.update(`\n${group} ${verdict} ${explicit} ${cookie}`)
+      hash.update(`\n${group} ${verdict} ${explicit} ${cookie} ${response}`)
     }
     for (const {protocol, port, rules: mask} of entries) hash.update(`\n${protocol}/${port} ${mask}`)
     for (const {protocol, port, bits, rules: mask} of ranges) hash.update(`\n${protocol}/${port}/${bits} ${mask}`)

@@ -10,12 +10,18 @@ export const directions = ['ingress', 'egress'] as const
 
 export type PolicyKind = 'NetworkPolicy' | 'CiliumNetworkPolicy' | 'CiliumClusterwideNetworkPolicy'
 
+/** What the sender of a denied packet is told: nothing, an ICMP error, or, of TCP, a reset. */
+export const denyResponses = ['none', 'icmp', 'reset'] as const
+export type DenyResponse = (typeof denyResponses)[number]
+
 export interface PolicyRef {
   readonly kind: PolicyKind
   /** empty for clusterwide policies */
   readonly namespace: string
   readonly name: string
   readonly uid: string
+  /** of what it denies; missing: as the node's configuration says */
+  readonly denyResponse?: DenyResponse
 }
 
 /** The part of a policy that an entry of a rule set comes from: what a verdict is explained with. */

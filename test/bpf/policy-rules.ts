@@ -2,6 +2,7 @@
 import {ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {PolicyTables} from '../../src/datapath/maps/policy.ts'
 import {groupsMax} from '../../src/policy/peer-groups.ts'
+import type {DenyResponse} from '../../src/policy/rule.ts'
 import {
   makePart,
   makeRuleSet,
@@ -23,6 +24,8 @@ export interface HandRule {
   readonly bits?: number
   readonly verdict?: 'allow' | 'deny'
   readonly cookie?: number
+  /** what the sender is told whom it denies */
+  readonly response?: DenyResponse
 }
 
 export class PolicyRules {
@@ -47,12 +50,15 @@ export class PolicyRules {
     this.tables.writePeers([{kind: 'identity', number: identity, groups: undefined}])
   }
 
-  /** The number of a new set with these rules, the first being the strongest; what none speaks about is denied. */
-  install(rules: readonly HandRule[], perPart = rules.length || 1): number {
+  /**
+   * The number of a new set with these rules, the first being the strongest; what none speaks about is denied.
+   * @param response what senders are told of that
+   */
+  install(rules: readonly HandRule[], perPart = rules.length || 1, response?: DenyResponse): number {
     const parts = Array.from({length: Math.max(1, Math.ceil(rules.length / perPart))}, (_, n) =>
       this.#part(rules.slice(n * perPart, (n + 1) * perPart)),
     )
-    const set = makeRuleSet(parts, {verdict: 'deny', cookie: 99})
+    const set = makeRuleSet(parts, {verdict: 'deny', cookie: 99, ...(response === undefined ? {} : {response})})
     const number = this.#nextSet++
     this.tables.writePeers(this.#rows.values())
     this.tables.write(number, set)
@@ -78,13 +84,16 @@ export class PolicyRules {
       const mask = ruleBit(index) | (known < 0 ? 0n : list.splice(known, 1)[0]!.rules)
       list.push({protocol, port, rules: mask, ...(bits === undefined ? {} : {bits})})
     }
-    const made = rules.map(({identity, cidrClass, verdict = 'allow', cookie = 7}) => {
-      const explicit = verdict === 'deny'
-      if (identity === undefined && cidrClass === undefined) return {group: 0, verdict, explicit, cookie}
+    const made = rules.map(({identity, cidrClass, verdict = 'allow', cookie = 7, response}) => {
+      const voice = {
+        ...{verdict, explicit: verdict === 'deny', cookie},
+        ...(response === undefined ? {} : {response}),
+      }
+      if (identity === undefined && cidrClass === undefined) return {group: 0, ...voice}
       const group = this.#nextGroup++ % groupsMax
       const row = identity === undefined ? this.#row('class', cidrClass!) : this.#row('identity', identity)
       row.groups[group >> 3]! |= 1 << (group & 7)
-      return {group, verdict, explicit, cookie}
+      return {group, ...voice}
     })
     return makePart(made, entries, ranges)
   }

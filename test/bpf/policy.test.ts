@@ -1,6 +1,6 @@
 /** Rule sets in the kernel, asked with packets; and the flows that rest on what they said. */
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
-import {endpointFlags, eventType, ruleSetNumber, verdictMatch} from '../../src/datapath/gen/enums.ts'
+import {endpointFlags, eventFlags, eventType, ruleSetNumber, verdictMatch} from '../../src/datapath/gen/enums.ts'
 import {BpfNode, identities, plans} from './node.ts'
 import {PolicyRules} from './policy-rules.ts'
 import {answer} from './support/answer.ts'
@@ -136,10 +136,34 @@ describe.each(plans)('IPv$family', ({family, a, b, outside, end}) => {
     expect(node.fromPod('a', to80)).toMatchObject(denied)
   })
 
-  test('an endpoint in audit mode is told about and let through', () => {
-    node.pod('b', {ingressSet: policy.install([]), flags: endpointFlags.ENDPOINT_AUDIT})
+  test('an endpoint in audit mode is told about and let through, until it is no more', () => {
+    const {ENDPOINT_AUDIT} = endpointFlags
+    node.pod('b', {ingressSet: policy.install([]), flags: ENDPOINT_AUDIT})
+    node.takeEvents()
 
     expect(node.fromPod('a', to80)).toMatchObject({action: 'peer'})
+
+    const [told] = node.takeEvents().filter(({type}) => type === eventType.EVENT_VERDICT)
+    expect(told).toMatchObject({verdict: 0, cookie: 99, reason: verdictMatch.MATCH_NONE, direction: 1})
+    expect(told!.flags & eventFlags.EVENT_AUDITED).not.toBe(0)
+    node.pod('b', {flags: 0})
+    node.moveEpoch()
+    expect(node.fromPod('a', tcp(end(a, 4000), end(b, 80)).ack())).toMatchObject(denied)
+  })
+
+  test('what the sender’s end audits is told also when the receiver allows it, and nothing else is', () => {
+    node.pod('a', {egressSet: policy.install([]), flags: endpointFlags.ENDPOINT_AUDIT})
+    node.pod('b', {ingressSet: policy.install([{identity: identities.a}])})
+    node.takeEvents()
+    node.fromPod('a', to80)
+
+    const told = node.takeEvents().filter(({type}) => type === eventType.EVENT_VERDICT)
+    expect(told.map(({cookie, direction}) => ({cookie, direction}))).toEqual([{cookie: 99, direction: 2}])
+
+    node.pod('a', {flags: 0, egressSet: SET_OPEN})
+    node.fromPod('a', tcp(end(a, 4001), end(b, 80)).syn())
+    const [allowed] = node.takeEvents().filter(({type}) => type === eventType.EVENT_VERDICT)
+    expect(allowed!.flags & eventFlags.EVENT_AUDITED).toBe(0)
   })
 
   test('verdict events name the rule and how it matched, for allow, deny and default deny', () => {

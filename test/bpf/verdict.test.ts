@@ -131,10 +131,12 @@ describe.each(plans)('IPv$family', ({family, a, b, remote, router, outside, end}
       expect(node.toPod('a', tcp(end(remote, 4000), end(a, 80)).syn(), {mark})).toMatchObject(denied)
   })
 
-  test('an audited endpoint tells, and lets pass', () => {
+  test('audit mode opens nothing of which no rule set has spoken', () => {
     node.pod('b', {ingressSet: SET_FIRST + 1, flags: endpointFlags.ENDPOINT_AUDIT})
+    expect(node.fromPod('a', packet)).toMatchObject({action: 'drop'})
 
-    expect(node.fromPod('a', packet)).toMatchObject({action: 'peer', to: 'b'})
+    node.pod('b', {ingressSet: SET_CLOSED, flags: endpointFlags.ENDPOINT_AUDIT})
+    expect(node.fromPod('a', packet)).toMatchObject(denied)
   })
 
   test('enforcement mode never opens every set', async () => {

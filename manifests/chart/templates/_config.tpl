@@ -40,6 +40,8 @@ labels: {{ .labels | quote }}
 identity-change-grace-period: {{ .identityChangeGracePeriod | quote }}
 {{- end }}
 enable-policy: {{ .policyEnforcementMode | quote }}
+policy-audit-mode: {{ .policyAuditMode | quote }}
+policy-deny-response: {{ .policyDenyResponse | quote }}
 {{- if .policyCIDRMatchMode }}
 policy-cidr-match-mode: {{ join " " .policyCIDRMatchMode | quote }}
 {{- end }}

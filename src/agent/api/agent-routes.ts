@@ -81,6 +81,10 @@ function endpointRoutes(sources: ApiSources): ApiRoutes {
       const {spec} = model(find(request))
       return ok({immutable: {}, realized: spec})
     },
+    'PATCH /v1/endpoint/{id}/config': async (request) => {
+      await changeEndpoint(sources, find(request), request)
+      return {status: 200}
+    },
     'DELETE /v1/endpoint/{id}': async (request) => {
       await sources.disconnect(find(request))
       return {status: 200}
@@ -296,7 +300,24 @@ function configuration(sources: ApiSources): DaemonConfiguration {
 const optionKeys: ReadonlyMap<string, string> = new Map([
   ['Debug', 'debug'],
   ['MonitorAggregationLevel', 'monitor-aggregation'],
+  ['PolicyAuditMode', 'policy-audit-mode'],
 ])
+
+const auditOption = 'PolicyAuditMode'
+
+/** Of an endpoint's options one can be changed: whether policy is enforced or only told. */
+async function changeEndpoint(sources: ApiSources, row: EndpointRow, request: ApiRequest): Promise<void> {
+  const body = (await request.body()) as {options?: unknown} | undefined
+  const options = body?.options
+  if (typeof options !== 'object' || options === null) fail(codes.API_BODY_INVALID, {detail: 'it has no options'})
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== auditOption) fail(codes.CONFIG_KEY_IMMUTABLE, {key: name.slice(0, 64), mutable: auditOption})
+    if (value !== 'Enabled' && value !== 'Disabled') {
+      fail(codes.API_BODY_INVALID, {detail: `${auditOption} must be Enabled or Disabled`})
+    }
+    await sources.setAudit(row, value === 'Enabled')
+  }
+}
 
 async function changeConfiguration(sources: ApiSources, request: ApiRequest): Promise<ApiReply> {
   const body = (await request.body()) as {options?: Record<string, unknown>; 'policy-enforcement'?: unknown} | undefined
@@ -305,7 +326,7 @@ async function changeConfiguration(sources: ApiSources, request: ApiRequest): Pr
   }
   const changes = new Map<string, string>()
   for (const [name, value] of Object.entries(body.options ?? {}))
-    changes.set(optionKeys.get(name) ?? name, String(value))
+    changes.set(optionKeys.get(name) ?? name, name === auditOption ? String(value === 'Enabled') : String(value))
   if (body['policy-enforcement'] !== undefined) changes.set('enable-policy', String(body['policy-enforcement']))
   for (const key of changes.keys())
     if (!isKey(key)) fail(codes.CONFIG_KEY_IMMUTABLE, {key: key.slice(0, 64), mutable: mutableKeys.join(', ')})

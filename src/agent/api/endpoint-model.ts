@@ -12,7 +12,7 @@ export function endpointModel(
   pod: PodRow | undefined,
   state: EndpointPolicyState | undefined,
 ): Endpoint {
-  const spec = {options: optionsOf(row), 'label-configuration': {}}
+  const spec = {options: optionsOf(state?.sets.audit === true), 'label-configuration': {}}
   const relevant = row.labels?.toStrings() ?? []
   const policy = endpointPolicyModel(row, state)
   return {
@@ -90,14 +90,14 @@ export function labelsFor(
   return reservedLabels(id) ?? known(id)
 }
 
-function optionsOf(_row: EndpointRow): Record<string, string> {
+function optionsOf(audit: boolean): Record<string, string> {
   return {
     ConntrackAccounting: 'Enabled',
     Debug: 'Disabled',
     DebugLB: 'Disabled',
     DebugPolicy: 'Disabled',
     DropNotification: 'Enabled',
-    PolicyAuditMode: 'Disabled',
+    PolicyAuditMode: audit ? 'Enabled' : 'Disabled',
     PolicyVerdictNotification: 'Enabled',
     SourceIPVerification: 'Enabled',
     TraceNotification: 'Enabled',

@@ -48,6 +48,7 @@ export function endpointPolicyModel(row: EndpointRow, state: EndpointPolicyState
 
 export function enforcementOf(state: EndpointPolicyState | undefined): EndpointPolicyEnabled {
   const {ingress = false, egress = false} = state?.enforced ?? {}
-  if (ingress && egress) return 'both'
-  return ingress ? 'ingress' : egress ? 'egress' : 'none'
+  if (!ingress && !egress) return 'none'
+  const directions = ingress && egress ? 'both' : ingress ? 'ingress' : 'egress'
+  return state?.sets.audit === true ? `audit-${directions}` : directions
 }

@@ -49,6 +49,8 @@ export interface FlowsState {
 export interface ApiSources {
   readonly startedAt: number
   readonly tables: Tables
+  /** @throws what keeps the endpoint's record from being written */
+  setAudit(row: EndpointRow, audit: boolean): Promise<void>
   readonly pools: NodePools
   config(): AgentConfig
   /** texts of the configuration as given */

@@ -1,7 +1,7 @@
 /** What the programs are told before they are loaded. Pure. */
 import {availableParallelism, totalmem} from 'node:os'
 import {FLOW_SHARD_ENTRIES, FLOW_SHARDS_MAX} from '../../datapath/gen/constants.ts'
-import {monitorLevel} from '../../datapath/gen/enums.ts'
+import {denyResponse, monitorLevel} from '../../datapath/gen/enums.ts'
 import {type Config, configZero} from '../../datapath/gen/types.ts'
 import type {Link} from '../../kernel/netlink/link.ts'
 import type {Cidr} from '../../model/cidr.ts'
@@ -44,6 +44,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     sourceCheck: on(config['enable-source-ip-verification']),
     // the mode may change while programs run: with `never` every endpoint has the open set
     policy: 1,
+    denyResponse: denyResponses[config['policy-deny-response']],
     monitorLevel: monitorLevels[config['monitor-aggregation']],
     monitorFlags: tcpFlags(config['monitor-aggregation-flags']),
     eventDrop: on(config['bpf-events-drop-enabled']),
@@ -104,6 +105,12 @@ const monitorLevels: Readonly<Record<AgentConfig['monitor-aggregation'], number>
   low: monitorLevel.MONITOR_LOW,
   medium: monitorLevel.MONITOR_MEDIUM,
   maximum: monitorLevel.MONITOR_MAXIMUM,
+}
+
+const denyResponses: Readonly<Record<AgentConfig['policy-deny-response'], number>> = {
+  none: denyResponse.RESPONSE_NONE,
+  icmp: denyResponse.RESPONSE_ICMP,
+  reset: denyResponse.RESPONSE_RESET,
 }
 
 const flagBits: Readonly<Record<string, number>> = {fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128}

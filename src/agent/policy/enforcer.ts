@@ -50,6 +50,8 @@ export interface EnforcerOptions {
   /** prefixes of Cilium's policies mean nodes, too */
   readonly nodesMatch: boolean
   readonly mode: () => EnforcementMode
+  /** Does this endpoint only tell what its sets deny? */
+  readonly audits: (row: EndpointRow) => boolean
   /** Keeps an endpoint on disk that is there already. */
   readonly remember: (row: EndpointRow) => void
   readonly clock: Clock
@@ -110,6 +112,7 @@ export class PolicyEnforcer {
       engine: this.engine,
       former,
       mode,
+      audits: options.audits,
       remember: options.remember,
     })
     this.classes = this.classesOf([])

@@ -32,6 +32,8 @@ export interface StandingsOptions {
   /** sets of the endpoints of the life before, by slot */
   readonly former: FormerSets
   readonly mode: () => EnforcementMode
+  /** Does it only tell what its sets deny? */
+  readonly audits: (row: EndpointRow) => boolean
   /** Keeps an endpoint on disk that is there already. */
   readonly remember: (row: EndpointRow) => void
 }
@@ -82,6 +84,11 @@ export class Standings {
 
   /** What an endpoint's row has to say now: what it says already until its new sets are complete. */
   setsOf(row: EndpointRow): EndpointSets {
+    const {ingress, egress} = this.numbersOf(row)
+    return {ingress, egress, ...(this.options.audits(row) ? {audit: true} : {})}
+  }
+
+  private numbersOf(row: EndpointRow): EndpointSets {
     if (row.identity === undefined) return closedSets
     if (this.options.mode() === 'never') return openSets
     const known = this.byEndpoint.get(String(row.id))
@@ -119,7 +126,7 @@ export class Standings {
       if (known !== undefined) this.letGo(known.sets)
       this.byEndpoint.delete(key)
       if (row === undefined) return
-      const sets = this.setsOf(row)
+      const sets = this.numbersOf(row)
       this.hold(sets)
       this.byEndpoint.set(key, {generation: row.generation, subject: undefined, sets})
     }

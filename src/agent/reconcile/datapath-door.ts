@@ -10,6 +10,8 @@ import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
 export interface EndpointSets {
   readonly ingress: number
   readonly egress: number
+  /** what they deny is told and let through */
+  readonly audit?: boolean
 }
 
 export interface EndpointMap {

@@ -1,7 +1,7 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
 import type {Attachments, Hook} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
-import {addressFlags, deviceFlags} from '../../datapath/gen/enums.ts'
+import {addressFlags, deviceFlags, endpointFlags} from '../../datapath/gen/enums.ts'
 import {
   type Address,
   type Device,
@@ -114,7 +114,7 @@ function endpointValue(row: EndpointRow, sets: EndpointSets): Endpoint {
     identity: row.identity ?? 0,
     id: row.id,
     generation: row.generation,
-    flags: 0,
+    flags: sets.audit === true ? endpointFlags.ENDPOINT_AUDIT : 0,
     egressSet: sets.egress,
     ingressSet: sets.ingress,
     v4: row.ipv4?.toMappedBytes() ?? noAddress,

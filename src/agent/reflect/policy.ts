@@ -3,6 +3,7 @@ import type {KubeObject} from '../../k8s/resources.ts'
 import {checkCiliumPolicy} from '../../policy/cilium-policy.ts'
 import {checkNetworkPolicy} from '../../policy/network-policy.ts'
 import type {PolicyOptions} from '../../policy/options.ts'
+import {denyResponseAnnotation} from '../../policy/policy-ref.ts'
 import type {PolicyKind} from '../../policy/rule.ts'
 import type {PolicyRow} from '../policy/rows.ts'
 import {texts} from './object.ts'
@@ -11,6 +12,8 @@ export function policyRow(kind: PolicyKind, object: KubeObject, options: PolicyO
   const {metadata, spec, specs} = object as KubeObject & {spec?: unknown; specs?: unknown}
   const checked =
     kind === 'NetworkPolicy' ? checkNetworkPolicy(object, options) : checkCiliumPolicy(kind, object, options)
+  const annotations = texts(metadata.annotations)
+  const denyResponse = annotations[denyResponseAnnotation]
   return {
     kind,
     namespace: metadata.namespace ?? '',
@@ -18,10 +21,8 @@ export function policyRow(kind: PolicyKind, object: KubeObject, options: PolicyO
     uid: metadata.uid ?? '',
     generation: (metadata as {generation?: number}).generation ?? 0,
     resourceVersion: metadata.resourceVersion ?? '',
-    annotations: Object.fromEntries(
-      Object.entries(texts(metadata.annotations)).filter(([key]) => /(^|\.)cilium\.io\//.test(key)),
-    ),
-    content: JSON.stringify([spec, specs]),
+    annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => /(^|\.)cilium\.io\//.test(key))),
+    content: JSON.stringify([spec, specs, denyResponse]),
     checked,
   }
 }

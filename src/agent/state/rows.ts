@@ -169,6 +169,8 @@ export interface EndpointRow {
   readonly identity: Identity | undefined
   /** in which directions policies isolated it when they were last put into force; missing: never yet */
   readonly isolated?: {readonly ingress: boolean; readonly egress: boolean}
+  /** somebody has set its audit mode; missing: as the node's configuration says */
+  readonly audit?: boolean
   readonly log: readonly EndpointLogEntry[]
 }
 

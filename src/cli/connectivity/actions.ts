@@ -12,6 +12,8 @@ export interface EchoAnswer {
 export interface CurlOptions {
   readonly family?: Family
   readonly url: string
+  /** which of its addresses the sender uses, when it has several */
+  readonly source?: string
   /** a target that is not ours: tried again */
   readonly external?: boolean
   readonly check?: (result: CommandResult) => string | undefined
@@ -35,7 +37,7 @@ export function curl(
   names: ActionNames,
   from: Peer,
   to: Target,
-  {family, url, external = false, check}: CurlOptions,
+  {family, url, source = '', external = false, check}: CurlOptions,
 ): Action {
   const {options} = context
   return {
@@ -50,6 +52,7 @@ export function curl(
       '--fail',
       ...curlTimeouts(options),
       ...(family === undefined ? [] : [family === 'ipv4' ? '-4' : '-6']),
+      ...(source === '' ? [] : ['--interface', source]),
       '--write-out',
       '%{stderr}%{json}',
       url,

@@ -5,19 +5,21 @@ import {productVersion} from '../../runtime/version.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 import {duration} from '../render/duration.ts'
 import {cleanUp} from './cleanup.ts'
-import {findContext, podPeer} from './context.ts'
-import {deploy} from './deploy.ts'
+import {findContext, podPeer, workloadPeers} from './context.ts'
+import {deploy, deployNeighbour} from './deploy.ts'
 import {findDrops} from './drops.ts'
 import {TEST_AGENTS_MISSING, TEST_FAMILIES_NONE, TEST_TIMED_OUT} from './errors.ts'
 import {detectFeatures, type Features, isForeign} from './features.ts'
 import type {ConnectivityOptions, Family} from './options.ts'
 import {commandPeer, findLab, type LabPlan, labOutside} from './outside.ts'
 import type {SuiteReport, TestResult} from './report.ts'
+import {needsNeighbours} from './requirements.ts'
 import {type Progress, runTests} from './runner.ts'
 import {selectTests} from './selection.ts'
 import {suite} from './suite.ts'
-import type {OutsidePeer, Peer} from './test.ts'
+import type {ConnectivityTest, OutsidePeer, Peer} from './test.ts'
 import type {KubernetesObject, NodeObject, PodObject, TestCluster, WorkloadObject} from './test-cluster.ts'
+import {neighbour, neighbourNamespaces} from './workloads/objects.ts'
 
 const runtimeConfigFile = '/var/run/cilium/state/agent-runtime-config.json'
 const agentContainer = 'cilium-agent'
@@ -78,18 +80,22 @@ export async function runSuite(run: SuiteRun): Promise<SuiteReport> {
       await cleanUp(cluster, options.namespacePrefix, signal)
     }
     const plan = {image, options, features}
-    await Promise.all(
-      namespaces.map((namespace, index) =>
-        deploy(cluster, {...plan, namespace, number: index + 1}, {signal, say: (line) => hooks.say(line)}),
-      ),
-    )
+    const say = (line: string) => hooks.say(line)
+    const beside = needNeighbours(tests) ? neighbourNamespaces(options) : []
+    await Promise.all([
+      ...namespaces.map((namespace, index) => deploy(cluster, {...plan, namespace, number: index + 1}, {signal, say})),
+      ...beside.map((namespace) => deployNeighbour(cluster, {...plan, namespace, number: 0}, {signal, say})),
+    ])
+    const neighbours = (
+      await Promise.all(beside.map((namespace) => workloadPeers(cluster, namespace, neighbour.name)))
+    ).flat()
     const lab = findLab(cluster.server)
     const {outside, missing} = findOutside(run, lab, nodes)
     const external = {...options.external, ...externalAbilities(options, lab !== undefined)}
     const contexts = await Promise.all(
       namespaces.map((namespace, index) =>
         findContext(cluster, {
-          ...{namespace, number: index + 1, options, features, external, families, nodes, agents, signal},
+          ...{namespace, number: index + 1, options, features, external, families, nodes, agents, neighbours, signal},
           ...{outside, outsideMissing: missing},
         }),
       ),
@@ -134,6 +140,10 @@ function makeReport(tests: readonly TestResult[], features: Features, started: n
     features: {...features},
     tests,
   }
+}
+
+function needNeighbours(tests: readonly ConnectivityTest[]): boolean {
+  return tests.some(({requires = []}) => requires.includes(needsNeighbours))
 }
 
 interface Surroundings {

@@ -1,4 +1,5 @@
 /** Finds what there is to test with: pods by role, nodes, services, agents. */
+import {enforce} from './enforce.ts'
 import type {Features} from './features.ts'
 import type {ConnectivityOptions, ExternalTargets, Family} from './options.ts'
 import type {EchoPeer, OutsidePeer, Peer, TestContext} from './test.ts'
@@ -15,6 +16,7 @@ export interface ContextSources {
   readonly families: readonly Family[]
   readonly nodes: readonly NodeObject[]
   readonly agents: readonly Peer[]
+  readonly neighbours: readonly Peer[]
   readonly outside: OutsidePeer | undefined
   readonly outsideMissing: string
   readonly signal: AbortSignal
@@ -37,6 +39,8 @@ export async function findContext(cluster: TestCluster, sources: ContextSources)
     features,
     external: sources.external,
     families: sources.families,
+    neighbours: sources.neighbours,
+    enforce: (policies) => enforce(cluster, {policies, agents: sources.agents, signal: sources.signal}),
     clients: ofRole('client').map((pod) => podPeer(cluster, pod)),
     echoes: ofRole('echo').map(
       (pod): EchoPeer => ({
@@ -62,14 +66,24 @@ function isUsable({metadata, status}: PodObject): boolean {
 
 /** A pod as somebody who can send; commands run in its first container unless another is named. */
 export function podPeer(cluster: TestCluster, pod: PodObject, container?: string): Peer {
-  const {name, namespace} = pod.metadata
+  const {name, namespace, labels} = pod.metadata
   const addresses: Partial<Record<Family, string>> = {}
   for (const {ip} of pod.status.podIPs ?? []) addresses[ip.includes(':') ? 'ipv6' : 'ipv4'] ??= ip
   return {
     name: `${namespace}/${name}`,
     addresses,
+    ...(labels === undefined ? {} : {labels}),
     ...(pod.spec.nodeName === undefined ? {} : {node: pod.spec.nodeName}),
     exec: (command, options) =>
       cluster.exec({namespace, name, container: container ?? pod.spec.containers[0]!.name}, command, options),
   }
+}
+
+/** Usable pods of a workload, in the order of their names. */
+export async function workloadPeers(cluster: TestCluster, namespace: string, name: string): Promise<readonly Peer[]> {
+  const pods = await cluster.list<PodObject>({apiVersion: 'v1', kind: 'Pod'}, {namespace, selector: `name=${name}`})
+  return pods
+    .filter(isUsable)
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    .map((pod) => podPeer(cluster, pod))
 }

@@ -6,6 +6,8 @@ import {TEST_NAMESPACE_FOREIGN, TEST_WORKLOAD_STUCK} from './errors.ts'
 import type {KubernetesObject, PodObject, TestCluster, WorkloadObject} from './test-cluster.ts'
 import {until} from './until.ts'
 import {
+  neighbour,
+  neighbourObjects,
   ownerLabel,
   ownerValue,
   type PlannedWorkload,
@@ -26,15 +28,28 @@ export interface DeployOptions {
 
 /** Applies all objects of a namespace. Those that are as they should be stay as they are. */
 export async function deploy(cluster: TestCluster, plan: WorkloadPlan, {signal, say}: DeployOptions): Promise<void> {
-  const {namespace} = plan
+  await deployAll(cluster, plan, {objects: workloadObjects(plan), workloads: plannedWorkloads(plan)}, {signal, say})
+}
+
+/** A namespace with one client, for policies that look beyond one namespace. */
+export async function deployNeighbour(cluster: TestCluster, plan: WorkloadPlan, options: DeployOptions): Promise<void> {
+  await deployAll(cluster, plan, {objects: neighbourObjects(plan), workloads: [neighbour]}, options)
+}
+
+async function deployAll(
+  cluster: TestCluster,
+  {namespace, image}: WorkloadPlan,
+  {objects, workloads}: {readonly objects: readonly KubernetesObject[]; readonly workloads: readonly PlannedWorkload[]},
+  {signal, say}: DeployOptions,
+): Promise<void> {
   await refuseForeign(cluster, namespace)
-  say(`✨ [${namespace}] Deploying the workloads of the test (image ${plan.image})…`)
-  for (const object of workloadObjects(plan)) {
+  say(`✨ [${namespace}] Deploying the workloads of the test (image ${image})…`)
+  for (const object of objects) {
     signal.throwIfAborted()
     await cluster.apply(object)
   }
   await Promise.all(
-    plannedWorkloads(plan).map(async (workload) => {
+    workloads.map(async (workload) => {
       say(`⌛ [${namespace}] Waiting for ${workload.kind.toLowerCase()} ${namespace}/${workload.name} to become ready…`)
       await untilReady(cluster, namespace, workload, {signal, say})
     }),

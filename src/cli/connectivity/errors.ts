@@ -19,6 +19,7 @@ export const {
   TEST_FAMILIES_NONE,
   TEST_PROBE_FAILED,
   TEST_EXEC_TIMED_OUT,
+  TEST_POLICY_LATE,
 } = declareErrors({
   TEST_AGENTS_MISSING: {
     what: 'no agent runs in namespace {namespace}',
@@ -40,6 +41,10 @@ export const {
   TEST_EXEC_TIMED_OUT: {
     what: '{command} in {pod} did not end in {timeoutMs} ms',
     advice: 'check the kubelet of that node: kubectl exec into the pod by hand',
+  },
+  TEST_POLICY_LATE: {
+    what: 'node {node} did not take {policies} after {waited}',
+    advice: 'look at the agent of that node: cilium-dbg policy get, cilium-dbg status',
   },
   TEST_PROBE_FAILED: {what: '"{command}" in {pod} failed: {detail}', advice: 'run it by hand in that pod to see more'},
   TEST_FAMILIES_NONE: {

@@ -12,6 +12,10 @@ export interface Features {
   readonly hostPort: boolean
   readonly health: boolean
   readonly singleNode: boolean
+  /** policies for nodes are enforced */
+  readonly hostFirewall: boolean
+  /** prefixes of policies mean nodes, too */
+  readonly cidrMatchesNodes: boolean
   /** nodes that the network does not manage */
   readonly foreignNodes: readonly string[]
 }
@@ -52,6 +56,8 @@ export function detectFeatures(sources: FeatureSources): Features {
       isTrue(sources.runtimeConfig, 'EnableHealthChecking') &&
       isTrue(sources.runtimeConfig, 'EnableEndpointHealthChecking'),
     singleNode: isSingleNode(sources),
+    hostFirewall: config['enable-host-firewall'] === 'true',
+    cidrMatchesNodes: (config['policy-cidr-match-mode'] ?? '').split(/[\s,]+/).includes('nodes'),
     foreignNodes,
   }
 }

@@ -1,5 +1,5 @@
 /** What the end of a command means, in words. */
-import type {Action} from './test.ts'
+import type {Action, Expected} from './test.ts'
 import type {CommandResult} from './test-cluster.ts'
 
 export interface Judgement {
@@ -21,9 +21,28 @@ export type Cause =
   | 'reset'
   | 'wrong'
   | 'command'
+  | 'allowed'
+
+/** How a connection ends that a policy denies: with nothing, or, where denials are answered, with a refusal. */
+const denials: ReadonlySet<Cause> = new Set(['timeout', 'unreachable', 'refused'])
 
 /** Judges the end of an action: its exit code first, then what its own check says. */
-export function judge(action: Action, result: CommandResult): Judgement {
+export function judge(action: Action, result: CommandResult, expected: Expected = 'passes'): Judgement {
+  return expected === 'passes' ? judgePassed(action, result) : judgeDenied(action, result)
+}
+
+/** A name that cannot be resolved counts as denied where a name was asked for: so was DNS. */
+function judgeDenied(action: Action, result: CommandResult): Judgement {
+  const seen = judgePassed(action, result)
+  if (seen.ok || seen.cause === 'wrong') {
+    return {ok: false, cause: 'allowed', text: 'this was to be denied by policy, and was answered'}
+  }
+  const isName = !/^[\d.]+$|:/.test(action.to.address)
+  if (seen.cause !== undefined && (denials.has(seen.cause) || (isName && seen.cause === 'dns'))) return {ok: true}
+  return {...seen, text: `this was to be denied by policy, and ended otherwise: ${seen.text ?? 'no reason is known'}`}
+}
+
+function judgePassed(action: Action, result: CommandResult): Judgement {
   if (result.exitCode !== 0) {
     const failure =
       action.tool === 'ping' ? pingFailure(result) : action.tool === 'curl' ? curlFailure(result) : undefined

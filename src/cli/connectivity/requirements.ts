@@ -25,3 +25,15 @@ export const needsHealth: Requirement = ({features}) =>
 
 export const needsOutside: Requirement = ({outside, outsideMissing}) =>
   outside === undefined ? outsideMissing : undefined
+
+export const needsOutsideAddress: Requirement = ({outside, outsideMissing}) => {
+  if (outside === undefined) return outsideMissing
+  const known = Object.values(outside.addresses).some((address) => address !== '')
+  return known ? undefined : 'the address of the machine outside is not known'
+}
+
+export const needsNeighbours: Requirement = ({neighbours}) =>
+  neighbours.length < 2 ? 'needs clients in namespaces of their own' : undefined
+
+export const needsCidrMatchesNodes: Requirement = ({features}) =>
+  features.cidrMatchesNodes ? undefined : 'prefixes of policies do not mean nodes (policyCIDRMatchMode: nodes)'

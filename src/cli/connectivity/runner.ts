@@ -3,8 +3,14 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {CiliumError} from '../../runtime/errors.ts'
 import {judge} from './judge.ts'
 import type {ActionResult, ScenarioResult, TestResult} from './report.ts'
-import type {Action, ConnectivityTest, Scenario, TestContext} from './test.ts'
+import type {Action, ConnectivityTest, Expected, Scenario, TestContext} from './test.ts'
 import type {CommandResult} from './test-cluster.ts'
+
+/** actions that are to be denied and run at the same time */
+const deniedAtOnce = 8
+
+/** stands for a scenario where the policies of a test could not be put into force */
+const policiesStep = 'policies'
 
 /** Hears of everything as it happens. */
 export interface Progress {
@@ -67,8 +73,7 @@ async function runTest(
     return {...base, outcome: 'skipped', reason, seconds: 0, scenarios}
   }
   progress.testStarted(context, test, index, count)
-  const scenarios: ScenarioResult[] = []
-  for (const scenario of test.scenarios) scenarios.push(await runScenario(context, test, scenario, options))
+  const scenarios = await runScenarios(context, test, options)
   const failed = scenarios.filter(({outcome}) => outcome === 'failed')
   const result: TestResult = {
     ...base,
@@ -79,6 +84,25 @@ async function runTest(
   }
   progress.testEnded(test, result)
   return result
+}
+
+async function runScenarios(
+  context: TestContext,
+  test: ConnectivityTest,
+  options: RunnerOptions,
+): Promise<readonly ScenarioResult[]> {
+  const scenarios: ScenarioResult[] = []
+  try {
+    const policies = test.policies?.(context) ?? []
+    await using _inForce = policies.length === 0 ? undefined : await context.enforce(policies)
+    for (const scenario of test.scenarios) scenarios.push(await runScenario(context, test, scenario, options))
+  } catch (thrown) {
+    if (context.signal.aborted) throw context.signal.reason
+    const broken = brokenScenario(`${test.name}/${policiesStep}`, thrown)
+    options.progress.actionEnded(test, broken)
+    scenarios.push({name: policiesStep, outcome: 'failed', actions: [broken]})
+  }
+  return scenarios
 }
 
 async function runScenario(
@@ -94,12 +118,23 @@ async function runScenario(
   }
   options.progress.scenarioStarted(test, scenario)
   const actions: ActionResult[] = []
+  const path = `${test.name}/${scenario.name}`
+  const ended = async (action: Action, result: ActionResult) => {
+    actions.push(result)
+    options.progress.actionEnded(test, result)
+    if (result.outcome === 'failed') await options.onFailure?.(action, result)
+  }
   try {
+    const denied: Action[] = []
     for await (const action of scenario.actions(context)) {
-      const result = await runAction(context, `${test.name}/${scenario.name}`, action, options)
-      actions.push(result)
-      options.progress.actionEnded(test, result)
-      if (result.outcome === 'failed') await options.onFailure?.(action, result)
+      if (test.expect?.(action, context) === 'denied') denied.push(action)
+      else await ended(action, await runAction(context, path, action, 'passes', options))
+    }
+    // these wait for answers that do not come: some of them at the same time
+    for (let at = 0; at < denied.length; at += deniedAtOnce) {
+      const some = denied.slice(at, at + deniedAtOnce)
+      const results = await Promise.all(some.map((action) => runAction(context, path, action, 'denied', options)))
+      for (const [index, result] of results.entries()) await ended(some[index]!, result)
     }
   } catch (thrown) {
     // what an action needs could not be found out: that is a failure of the scenario
@@ -121,11 +156,12 @@ async function runAction(
   context: TestContext,
   path: string,
   action: Action,
+  expected: Expected,
   {findDrops}: RunnerOptions,
 ): Promise<ActionResult> {
   const started = performance.now()
   const {options, signal} = context
-  const attempts = 1 + (action.retries ?? 0)
+  const attempts = expected === 'denied' ? 1 : 1 + (action.retries ?? 0)
   const {from, to} = action
   const common = {
     name: `${path}:${action.name}`,
@@ -134,13 +170,13 @@ async function runAction(
   }
   for (let tries = 1; ; tries++) {
     const result = await execute(context, action)
-    const {ok, cause, text} = judge(action, result)
+    const {ok, cause, text} = judge(action, result, expected)
     if (ok) return {...common, outcome: 'passed', seconds: secondsSince(started), tries}
     if (tries < attempts) {
       await sleep(options.retryDelayMs, undefined, {signal})
       continue
     }
-    const drops = cause === 'command' ? [] : ((await findDrops?.(context, action)) ?? [])
+    const drops = cause === 'command' || cause === 'allowed' ? [] : ((await findDrops?.(context, action)) ?? [])
     return {
       ...common,
       outcome: 'failed',
@@ -187,6 +223,7 @@ function brokenScenario(path: string, thrown: unknown): ActionResult {
 
 function repeatPattern(test: ConnectivityTest, failed: readonly ScenarioResult[]): string {
   const names = failed.map(({name}) => name)
+  if (names.includes(policiesStep)) return `^${test.name}/`
   return names.length === 1 ? `^${test.name}/${names[0]}$` : `^${test.name}/(${names.join('|')})$`
 }
 

@@ -6,6 +6,11 @@ import {noPoliciesFromOutside} from './tests/no-policies-from-outside.ts'
 import {northSouthLoadBalancing} from './tests/north-south-loadbalancing.ts'
 import {podToItselfViaServiceTest} from './tests/pod-to-itself-via-service.ts'
 import {podToPodNoFragTest} from './tests/pod-to-pod-no-frag.ts'
+import {allPolicies} from './tests/policies/all.ts'
+import {denyPolicies} from './tests/policies/deny.ts'
+import {cidrPolicies, egressPolicies} from './tests/policies/egress.ts'
+import {fromOutsidePolicies, ingressPolicies} from './tests/policies/ingress.ts'
+import {namespacePolicies} from './tests/policies/namespaces.ts'
 
 /** All tests, in the order they run. */
 export const suite: readonly ConnectivityTest[] = [
@@ -16,4 +21,11 @@ export const suite: readonly ConnectivityTest[] = [
   northSouthLoadBalancing,
   podToPodNoFragTest,
   health,
+  ...allPolicies,
+  ...ingressPolicies,
+  ...fromOutsidePolicies,
+  ...egressPolicies,
+  ...cidrPolicies,
+  ...namespacePolicies,
+  ...denyPolicies,
 ]

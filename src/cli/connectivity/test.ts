@@ -1,5 +1,6 @@
 /**
- * The words of the suite. A test is a group of scenarios under one condition of the cluster; a scenario is a way to
+ * The words of the suite. A test is a group of scenarios under one condition of the cluster, such as policies that are
+ * in force; a scenario is a way to
  * talk, made into actions for the pods, families and features that there are; an action is one command and how its
  * end is judged.
  *
@@ -8,7 +9,7 @@
  */
 import type {Features} from './features.ts'
 import type {ConnectivityOptions, ExternalTargets, Family} from './options.ts'
-import type {CommandResult, ExecOptions, NodeObject, ServiceObject} from './test-cluster.ts'
+import type {CommandResult, ExecOptions, KubernetesObject, NodeObject, ServiceObject} from './test-cluster.ts'
 
 /** Somebody who can send: a pod, a node's own network, or a machine outside of the cluster. */
 export interface Peer {
@@ -18,6 +19,8 @@ export interface Peer {
   readonly addresses: Readonly<Partial<Record<Family, string>>>
   /** the node that it runs on; undefined outside */
   readonly node?: string
+  /** of the pod */
+  readonly labels?: Readonly<Record<string, string>>
   exec(command: readonly string[], options: ExecOptions): Promise<CommandResult>
 }
 
@@ -36,6 +39,8 @@ export interface Target {
   readonly name: string
   readonly address: string
   readonly port?: number
+  /** who has the address; undefined: a service, a name, or somebody outside */
+  readonly peer?: Peer
 }
 
 /** What exists in the cluster to test with. */
@@ -47,6 +52,8 @@ export interface TestContext {
   /** families that are tested: those asked for that the network has */
   readonly families: readonly Family[]
   readonly clients: readonly Peer[]
+  /** clients in namespaces of their own, for policies that look beyond one namespace */
+  readonly neighbours: readonly Peer[]
   readonly echoes: readonly EchoPeer[]
   /** one per node, in the node's own network namespace */
   readonly hosts: readonly Peer[]
@@ -58,6 +65,8 @@ export interface TestContext {
   readonly outside: OutsidePeer | undefined
   /** why there is no outside */
   readonly outsideMissing: string
+  /** Puts policies into force on all nodes, for as long as what is returned lives. */
+  enforce(policies: readonly KubernetesObject[]): Promise<AsyncDisposable>
   readonly signal: AbortSignal
 }
 
@@ -82,6 +91,9 @@ export interface Action {
   readonly retries?: number
 }
 
+/** How an action is to end: denied means that no answer comes, or an answer that says so. */
+export type Expected = 'passes' | 'denied'
+
 /** Says why something cannot be tested here, or undefined when it can. */
 export type Requirement = (context: TestContext) => string | undefined
 
@@ -98,5 +110,9 @@ export interface ConnectivityTest {
   readonly requires?: readonly Requirement[]
   /** touches what others rely on, so it runs alone */
   readonly sequential?: true
+  /** in force on all nodes while its scenarios run */
+  readonly policies?: (context: TestContext) => readonly KubernetesObject[]
+  /** without it every action is to pass */
+  readonly expect?: (action: Action, context: TestContext) => Expected
   readonly scenarios: readonly Scenario[]
 }

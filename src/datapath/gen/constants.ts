@@ -28,6 +28,7 @@ export const POLICY_GROUPS = 4096
 export const POLICY_MAX = 65536
 export const POLICY_PARTS = 16
 export const POLICY_PEERS_MAX = 131072
+export const POLICY_RESPONSE_SHIFT = 4
 export const POLICY_RULES = 64
 export const POLICY_SETS_MAX = 16384
 export const PREFIX_MAX = 65536

@@ -32,6 +32,23 @@ export const backendStateNames: ReadonlyMap<number, keyof typeof backendState> =
   [2, 'BACKEND_TERMINATING'],
 ])
 
+/** enum deny_response */
+export const denyResponse = {
+  RESPONSE_OF_NODE: 0,
+  RESPONSE_NONE: 1,
+  RESPONSE_ICMP: 2,
+  RESPONSE_RESET: 3,
+} as const
+
+export type DenyResponse = (typeof denyResponse)[keyof typeof denyResponse]
+
+export const denyResponseNames: ReadonlyMap<number, keyof typeof denyResponse> = new Map([
+  [0, 'RESPONSE_OF_NODE'],
+  [1, 'RESPONSE_NONE'],
+  [2, 'RESPONSE_ICMP'],
+  [3, 'RESPONSE_RESET'],
+])
+
 /** enum device_flags */
 export const deviceFlags = {
   DEVICE_MASQUERADE: 1,

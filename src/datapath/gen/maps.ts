@@ -53,6 +53,8 @@ import {
   type PolicySetKey,
   prefixKeyCodec,
   type PrefixKey,
+  refusalsCodec,
+  type Refusals,
   ruleSetCodec,
   type RuleSet,
   scratchCodec,
@@ -324,6 +326,15 @@ export const ciliumPolicySets: MapShape<PolicySetKey, RuleSet> = {
   flags: 129,
 }
 
+export const ciliumRefusals: MapShape<number, readonly Refusals[]> = {
+  name: 'cilium_refusals',
+  type: 6, // percpu_array
+  maxEntries: 1,
+  key: u32,
+  value: perCpu(refusalsCodec),
+  flags: 0,
+}
+
 export const ciliumScratch: MapShape<number, readonly Scratch[]> = {
   name: 'cilium_scratch',
   type: 6, // percpu_array
@@ -395,6 +406,7 @@ export const mapShapes: Readonly<Record<string, MapShape<unknown, unknown>>> = {
   cilium_policy_p: ciliumPolicyP,
   cilium_policy_peers: ciliumPolicyPeers,
   cilium_policy_sets: ciliumPolicySets,
+  cilium_refusals: ciliumRefusals,
   cilium_scratch: ciliumScratch,
   cilium_shards: ciliumShards,
   cilium_sockets: ciliumSockets,

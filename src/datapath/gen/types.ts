@@ -231,6 +231,7 @@ export interface Config {
   readonly hashSeed: number
   readonly beforeRuns: number
   readonly bindProtection: number
+  readonly denyResponse: number
   readonly hostCookie: bigint
   readonly beforeFrom: readonly number[]
   readonly beforeTo: readonly number[]
@@ -295,6 +296,7 @@ export const configOffsets = {
   hashSeed: 236,
   beforeRuns: 240,
   bindProtection: 241,
+  denyResponse: 242,
   hostCookie: 248,
   beforeFrom: 256,
   beforeTo: 280,
@@ -305,7 +307,7 @@ export const configCodec: Codec<Config> = {
   size: 328,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint16(offset + 242, 0)
+    view.setUint8(offset + 243, 0)
     view.setUint32(offset + 244, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
@@ -363,6 +365,7 @@ export const configCodec: Codec<Config> = {
     view.setUint32(offset + 236, value.hashSeed, true)
     view.setUint8(offset + 240, value.beforeRuns)
     view.setUint8(offset + 241, value.bindProtection)
+    view.setUint8(offset + 242, value.denyResponse)
     view.setBigUint64(offset + 248, value.hostCookie, true)
     for (let i = 0; i < 12; i++) {
       view.setUint16(offset + 256 + i * 2, value.beforeFrom[i]!, true)
@@ -431,6 +434,7 @@ export const configCodec: Codec<Config> = {
     hashSeed: view.getUint32(offset + 236, true),
     beforeRuns: view.getUint8(offset + 240),
     bindProtection: view.getUint8(offset + 241),
+    denyResponse: view.getUint8(offset + 242),
     hostCookie: view.getBigUint64(offset + 248, true),
     beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 256 + i * 2, true)),
     beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 280 + i * 2, true)),
@@ -496,6 +500,7 @@ export const configZero: Config = {
   hashSeed: 0,
   beforeRuns: 0,
   bindProtection: 0,
+  denyResponse: 0,
   hostCookie: 0n,
   beforeFrom: Array.from({length: 12}, () => 0),
   beforeTo: Array.from({length: 12}, () => 0),
@@ -1812,6 +1817,36 @@ export const prefixKeyCodec: Codec<PrefixKey> = {
 export const prefixKeyZero: PrefixKey = {
   bits: 0,
   addr: new Uint8Array(16),
+}
+
+/** struct refusals, 16 bytes */
+export interface Refusals {
+  readonly seen: bigint
+  readonly credit: bigint
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const refusalsOffsets = {
+  seen: 0,
+  credit: 8,
+} as const
+
+export const refusalsCodec: Codec<Refusals> = {
+  size: 16,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, value.seen, true)
+    view.setBigUint64(offset + 8, value.credit, true)
+  },
+  decode: (view, offset) => ({
+    seen: view.getBigUint64(offset, true),
+    credit: view.getBigUint64(offset + 8, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const refusalsZero: Refusals = {
+  seen: 0n,
+  credit: 0n,
 }
 
 /** struct route, 40 bytes */

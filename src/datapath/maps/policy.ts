@@ -1,6 +1,7 @@
 /** The maps of rule sets: opened through a generation or by their pins. */
 import {BpfMap} from '../../kernel/bpf/map.ts'
-import {peerKind, policyFlags, ruleSetNumber} from '../gen/enums.ts'
+import {POLICY_RESPONSE_SHIFT} from '../gen/constants.ts'
+import {denyResponse, peerKind, policyFlags, ruleSetNumber} from '../gen/enums.ts'
 import {ciliumPolicy, ciliumPolicyNo, ciliumPolicyP, ciliumPolicyPeers, ciliumPolicySets} from '../gen/maps.ts'
 import {
   type PolicyBlockKey,
@@ -16,6 +17,9 @@ import {
 } from '../gen/types.ts'
 import type {MapOpener} from './open.ts'
 
+/** What a rule wants the senders to be told whom it denies; missing: as the node's configuration says. */
+export type CompiledResponse = 'none' | 'icmp' | 'reset'
+
 /** A rule as the compiler gives it. */
 export interface CompiledRule {
   /** number of the group of peers it is about; 0: anybody */
@@ -24,6 +28,7 @@ export interface CompiledRule {
   /** a deny that a policy asks for by name */
   readonly explicit: boolean
   readonly cookie: number
+  readonly response?: CompiledResponse
 }
 
 /** Port in host order; `rules`: bit n is the part's rule n. */
@@ -44,7 +49,11 @@ export interface CompiledPart {
 }
 
 export interface CompiledSet {
-  readonly fallback: {readonly verdict: 'allow' | 'deny'; readonly cookie: number}
+  readonly fallback: {
+    readonly verdict: 'allow' | 'deny'
+    readonly cookie: number
+    readonly response?: CompiledResponse
+  }
   readonly parts: readonly CompiledPart[]
 }
 
@@ -109,7 +118,7 @@ export class PolicyTables {
     for (const [set, parts] of rows) {
       const first = parts.get(0)
       if (first === undefined) continue
-      const fallback = {verdict: verdictOf(first.flags), cookie: first.cookie}
+      const fallback = {verdict: verdictOf(first.flags), cookie: first.cookie, ...responseOf(first.flags)}
       found.set(set, {fallback, parts: Array.from({length: parts.size}, (_, part) => emptyPart(parts.get(part)!))})
     }
     for (const [{set, part, proto, port}, {rules}] of this.entries.entries()) {
@@ -180,14 +189,16 @@ function partOf({shapes, anybody, asksPeer, rules}: CompiledPart, {fallback}: Co
     flags:
       (fallback.verdict === 'allow' ? policyFlags.POLICY_ALLOW : 0) |
       (more ? policyFlags.POLICY_MORE : 0) |
-      (asksPeer ? policyFlags.POLICY_ASKS_PEER : 0),
+      (asksPeer ? policyFlags.POLICY_ASKS_PEER : 0) |
+      responseBits(fallback),
     rule: ruleSetZero.rule.map((_, index) => (rules[index] === undefined ? policyRuleZero : ruleOf(rules[index]))),
   }
 }
 
-function ruleOf({group, cookie, verdict, explicit}: CompiledRule): PolicyRule {
-  const flags = verdict === 'allow' ? policyFlags.POLICY_ALLOW : explicit ? policyFlags.POLICY_EXPLICIT : 0
-  return {group, cookie, proxyPort: 0, flags}
+function ruleOf(rule: CompiledRule): PolicyRule {
+  const {group, cookie, verdict, explicit} = rule
+  const spoken = verdict === 'allow' ? policyFlags.POLICY_ALLOW : explicit ? policyFlags.POLICY_EXPLICIT : 0
+  return {group, cookie, proxyPort: 0, flags: spoken | responseBits(rule)}
 }
 
 function keyOf(set: number, part: number, {protocol, port}: CompiledPort): PolicyKey {
@@ -206,9 +217,24 @@ interface Lists {
 function emptyPart({shapes, anybody, flags, count, rule}: RuleSet): CompiledPart & Lists {
   const rules = rule.slice(0, count).map((one): CompiledRule => {
     const explicit = (one.flags & policyFlags.POLICY_EXPLICIT) !== 0
-    return {group: one.group, verdict: verdictOf(one.flags), explicit, cookie: one.cookie}
+    return {group: one.group, verdict: verdictOf(one.flags), explicit, cookie: one.cookie, ...responseOf(one.flags)}
   })
   return {shapes, anybody, asksPeer: (flags & policyFlags.POLICY_ASKS_PEER) !== 0, rules, entries: [], ranges: []}
+}
+
+const responses: readonly (readonly [CompiledResponse, number])[] = [
+  ['none', denyResponse.RESPONSE_NONE],
+  ['icmp', denyResponse.RESPONSE_ICMP],
+  ['reset', denyResponse.RESPONSE_RESET],
+]
+
+function responseBits({response}: Pick<CompiledRule, 'response'>): number {
+  return (responses.find(([name]) => name === response)?.[1] ?? 0) << POLICY_RESPONSE_SHIFT
+}
+
+function responseOf(flags: number): Pick<CompiledRule, 'response'> {
+  const found = responses.find(([, bits]) => bits === flags >> POLICY_RESPONSE_SHIFT)
+  return found === undefined ? {} : {response: found[0]}
 }
 
 function verdictOf(flags: number): 'allow' | 'deny' {

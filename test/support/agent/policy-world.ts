@@ -92,6 +92,7 @@ export class PolicyWorld {
       policyOptions: defaultPolicyOptions,
       nodesMatch: false,
       mode: () => this.mode,
+      audits: () => false,
       remember: () => {},
       clock,
       log: silentLog,

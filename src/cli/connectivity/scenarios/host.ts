@@ -8,7 +8,7 @@ export const podToHost: Scenario = {
   *actions(context) {
     const names = new ActionNames()
     for (const {family, from, to, address} of pairs(context, context.clients, context.hosts)) {
-      yield ping(context, names, from, {name: `node ${to.node}`, address}, {family})
+      yield ping(context, names, from, {name: `node ${to.node}`, address, peer: to}, {family})
     }
   },
 }
@@ -20,7 +20,7 @@ export const hostToPod: Scenario = {
     const names = new ActionNames()
     for (const {family, from, to, address} of pairs(context, context.hosts, context.echoes)) {
       const url = `http://${urlHost(address)}:${to.httpPort}/`
-      yield curl(context, names, from, {name: to.name, address, port: to.httpPort}, {family, url})
+      yield curl(context, names, from, {name: to.name, address, port: to.httpPort, peer: to}, {family, url})
     }
   },
 }
@@ -37,7 +37,7 @@ export const podToHostPort: Scenario = {
         for (const family of context.families) {
           const address = host?.addresses[family]
           if (address === undefined || echo.hostPort === undefined) continue
-          const to = {name: `node ${echo.node}`, address, port: echo.hostPort}
+          const to = {name: `node ${echo.node}`, address, port: echo.hostPort, peer: echo}
           yield curl(context, names, client, to, {family, url: `http://${urlHost(address)}:${echo.hostPort}/`})
         }
       }

@@ -16,8 +16,9 @@ export const outsideToPod: Scenario = {
       for (const echo of context.echoes) {
         const address = echo.addresses[family]
         if (address === undefined || outside.addresses[family] === undefined) continue
-        const to = {name: echo.name, address, port: echo.httpPort}
-        yield curl(context, names, outside, to, {family, url: `http://${urlHost(address)}:${echo.httpPort}/`})
+        const to = {name: echo.name, address, port: echo.httpPort, peer: echo}
+        const source = outside.addresses[family]
+        yield curl(context, names, outside, to, {family, source, url: `http://${urlHost(address)}:${echo.httpPort}/`})
       }
     }
   },

@@ -13,7 +13,7 @@ export const podToPod: Scenario = {
         context,
         names,
         from,
-        {name: to.name, address, port},
+        {name: to.name, address, port, peer: to},
         {
           family,
           url: `http://${urlHost(address)}:${port}/`,
@@ -30,7 +30,7 @@ export const clientToClient: Scenario = {
   *actions(context) {
     const names = new ActionNames()
     for (const {family, from, to, address} of pairs(context, context.clients, context.clients)) {
-      yield ping(context, names, from, {name: to.name, address}, {family})
+      yield ping(context, names, from, {name: to.name, address, peer: to}, {family})
     }
   },
 }
@@ -44,10 +44,23 @@ export const podToItself: Scenario = {
       for (const echo of context.echoes) {
         const address = echo.addresses[family]
         if (address === undefined) continue
-        const to = {name: echo.name, address, port: echo.httpPort}
+        const to = {name: echo.name, address, port: echo.httpPort, peer: echo}
         const url = `http://${urlHost(address)}:${echo.httpPort}/`
         yield curl(context, names, echo, to, {family, url, check: clientIs(address)})
       }
+    }
+  },
+}
+
+/** Clients of several namespaces reach one another by ICMP. */
+export const neighbourToNeighbour: Scenario = {
+  name: 'ccnp-client-to-client',
+  *actions(context) {
+    const names = new ActionNames()
+    const [client] = context.clients
+    const all = client === undefined ? context.neighbours : [client, ...context.neighbours]
+    for (const {family, from, to, address} of pairs(context, all, all)) {
+      yield ping(context, names, from, {name: to.name, address, peer: to}, {family})
     }
   },
 }

@@ -60,6 +60,24 @@ export function workloadObjects(plan: WorkloadPlan): readonly KubernetesObject[]
   ]
 }
 
+/** The client of a namespace of its own, beside which policies may look. */
+export const neighbour: PlannedWorkload = {name: 'client-ccnp', kind: 'Deployment', role: 'client'}
+
+/** Namespaces of neighbours: two, whichever are tested in. */
+export function neighbourNamespaces({namespacePrefix}: ConnectivityOptions): readonly [string, string] {
+  return [`${namespacePrefix}-ccnp1`, `${namespacePrefix}-ccnp2`]
+}
+
+/** All objects of a neighbour's namespace. */
+export function neighbourObjects(plan: WorkloadPlan): readonly KubernetesObject[] {
+  const {name} = neighbour
+  return [
+    namespaceObject(plan),
+    {apiVersion: 'v1', kind: 'ServiceAccount', metadata: {name, namespace: plan.namespace}},
+    workloadObject(plan, neighbour),
+  ]
+}
+
 function namespaceObject({namespace, options}: WorkloadPlan): KubernetesObject {
   return {
     apiVersion: 'v1',
@@ -81,6 +99,7 @@ const labelsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   client: {kind: 'client'},
   client2: {kind: 'client', other: 'client'},
   client3: {kind: 'client', other: 'client-other-node'},
+  'client-ccnp': {kind: 'client'},
   'echo-same-node': {kind: 'echo', other: 'echo'},
   'echo-other-node': {kind: 'echo', first: 'echo'},
   'host-netns': {kind: 'host-netns'},

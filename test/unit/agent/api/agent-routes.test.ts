@@ -44,6 +44,9 @@ beforeEach(async () => {
     changeConfig: (changes) => {
       config = changeConfig(config, changes)
     },
+    setAudit: async (row, audit) => {
+      tables.endpoints.upsert({...row, audit})
+    },
     facts: () => undefined,
     network: () => undefined,
     reflectors: () => new Map(),

@@ -27,6 +27,8 @@ export const features: Features = {
   hostPort: false,
   health: true,
   singleNode: false,
+  hostFirewall: false,
+  cidrMatchesNodes: false,
   foreignNodes: [],
 }
 
@@ -54,6 +56,8 @@ export function context(overrides: Partial<TestContext> = {}): TestContext {
     families: ['ipv4', 'ipv6'],
     clients: [peer('client', 'n1', 1), peer('client2', 'n1', 2), peer('client3', 'n2', 3)],
     echoes: [echo('echo-same-node', 'n1', 11), echo('echo-other-node', 'n2', 12)],
+    neighbours: [],
+    enforce: async () => ({[Symbol.asyncDispose]: async () => {}}),
     hosts: [peer('host-netns-a', 'n1', 101), peer('host-netns-b', 'n2', 102)],
     nodes: [],
     services: [],

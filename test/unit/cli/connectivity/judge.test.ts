@@ -1,6 +1,7 @@
 import {expect, test} from 'vitest'
 import {type Cause, judge} from '../../../../src/cli/connectivity/judge.ts'
 import type {Action} from '../../../../src/cli/connectivity/test.ts'
+import type {CommandResult} from '../../../../src/cli/connectivity/test-cluster.ts'
 import {peer} from './fake-context.ts'
 
 const action = (tool: Action['tool'], check?: Action['check']): Action => ({
@@ -87,4 +88,34 @@ test('a good end is still judged by the check', () => {
       end,
     ),
   ).toEqual({ok: false, cause: 'wrong', text: 'it is wrong'})
+})
+
+test.each<[string, CommandResult]>([
+  ['nothing comes back', curlEnd(28, {errormsg: 'Connection timed out after 2001 ms'})],
+  [
+    'the denial is answered',
+    curlEnd(7, {errormsg: 'Failed to connect'}, '* connect to 10.0.0.9 failed: No route to host\n'),
+  ],
+  [
+    'the connection is reset',
+    curlEnd(7, {errormsg: 'Failed to connect'}, '* connect to 10.0.0.9 failed: Connection refused\n'),
+  ],
+])('what is to be denied is denied when %s', (_, result) => {
+  expect(judge(action('curl'), result, 'denied')).toEqual({ok: true})
+})
+
+test('what is to be denied and is answered has failed, whoever answered', () => {
+  const wrongPod = () => 'another pod answered'
+
+  expect(judge(action('curl'), curlEnd(0, {}), 'denied')).toMatchObject({ok: false, cause: 'allowed'})
+  expect(judge(action('curl', wrongPod), curlEnd(0, {}), 'denied')).toMatchObject({ok: false, cause: 'allowed'})
+})
+
+test('an error of the server or of the command is no denial, and DNS only where a name was asked', () => {
+  const dns = curlEnd(6, {errormsg: 'Could not resolve host'})
+  const named = {...action('curl'), to: {name: 'x', address: 'one.one.one.one.'}}
+
+  expect(judge(action('curl'), curlEnd(22, {http_code: 403}), 'denied')).toMatchObject({ok: false, cause: 'http'})
+  expect(judge(action('curl'), dns, 'denied')).toMatchObject({ok: false, cause: 'dns'})
+  expect(judge(named, dns, 'denied')).toEqual({ok: true})
 })

@@ -217,3 +217,64 @@ test('the command that repeats keeps other flags and replaces the choice of test
 
   expect(repeatCommand(argv, '^t/(a|c)$')).toBe("cilium connectivity test --context 'my lab' -v --test '^t/(a|c)$'")
 })
+
+const timedOut: CommandResult = {
+  stdout: '',
+  stderr: '{"errormsg":"Connection timed out","time_connect":0}',
+  exitCode: 28,
+}
+
+test('policies of a test are in force while its actions run, and gone after them', async () => {
+  const seen: string[] = []
+  const where = context({
+    enforce: async (policies) => {
+      seen.push(`enforce ${policies.map(({metadata}) => metadata.name).join()}`)
+      return {[Symbol.asyncDispose]: async () => void seen.push('withdraw')}
+    },
+  })
+  const act = action('a', async () => {
+    seen.push('action')
+    return fine
+  })
+  const policy = {apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy', metadata: {name: 'p'}}
+  const [result] = await run([{...suiteTest('t', scenario('s', act)), policies: () => [policy]}], {}, [where])
+
+  expect(result!.outcome).toBe('passed')
+  expect(seen).toEqual(['enforce p', 'action', 'withdraw'])
+})
+
+test('policies that cannot be put into force fail the test, and no action runs', async () => {
+  const where = context({
+    enforce: async () => {
+      throw new Error('node n1 did not take them')
+    },
+  })
+  const never = action('a', async () => expect.fail('no action may run'))
+  const policy = {apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy', metadata: {name: 'p'}}
+  const [result] = await run([{...suiteTest('t', scenario('s', never)), policies: () => [policy]}], {}, [where])
+
+  expect(result).toMatchObject({outcome: 'failed', repeat: 'again ^t/'})
+  expect(result!.scenarios[0]!.actions[0]!.reason).toBe('node n1 did not take them')
+})
+
+test('an action that is to be denied passes when it is, and is not tried again', async () => {
+  let calls = 0
+  const curl = (name: string, result: CommandResult) =>
+    action(
+      name,
+      async () => {
+        calls++
+        return result
+      },
+      {tool: 'curl', retries: 3},
+    )
+  const expectDenied = {expect: () => 'denied' as const}
+  const [good, bad] = await run([
+    {...suiteTest('good', scenario('s', curl('a', timedOut))), ...expectDenied},
+    {...suiteTest('bad', scenario('s', curl('b', fine))), ...expectDenied},
+  ])
+
+  expect(good!.outcome).toBe('passed')
+  expect(bad!.scenarios[0]!.actions[0]).toMatchObject({outcome: 'failed', cause: 'allowed'})
+  expect(calls).toBe(2)
+})

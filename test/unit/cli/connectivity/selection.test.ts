@@ -10,7 +10,11 @@ test('without patterns all tests run', () => {
 })
 
 test('a pattern with a slash before it chooses scenarios of all tests', () => {
-  expect(paths(['/pod-to-cidr'])).toEqual(['no-policies/pod-to-cidr'])
+  const chosen = paths(['/pod-to-cidr'])
+
+  expect(chosen).toContain('no-policies/pod-to-cidr')
+  expect(chosen).toContain('to-cidr-external/pod-to-cidr')
+  expect(chosen.every((path) => path.endsWith('/pod-to-cidr'))).toBe(true)
 })
 
 test('a whole path can be chosen exactly', () => {
@@ -26,7 +30,10 @@ test('a pattern with ! leaves out, and leaving out wins', () => {
 })
 
 test('patterns are separated by commas as well as by repeating the flag', () => {
-  expect(paths(['/pod-to-cidr,/host-to-pod'])).toEqual(['no-policies/host-to-pod', 'no-policies/pod-to-cidr'])
+  const both = ['no-policies/host-to-pod', 'no-policies/pod-to-cidr']
+
+  expect(paths(['^no-policies/pod-to-cidr,/host-to-pod$', '!entity,!except'])).toEqual(both)
+  expect(paths(['^no-policies/pod-to-cidr', '^no-policies/host-to-pod$'])).toEqual(both)
 })
 
 test('a pattern that matches nothing is refused with what may have been meant', () => {
