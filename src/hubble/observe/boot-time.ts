@@ -49,9 +49,20 @@ export class BootTime {
 
   /** ns since 1970 of an event. */
   wall(bootNs: number, sequence: number): bigint {
+    return BigInt(bootNs) + this.#distances[this.#find(sequence)]!.distance
+  }
+
+  /** Wall clock minus boot clock, ns, for an event and those after it before the sequence number `until`. */
+  distanceAt(sequence: number): {readonly distance: bigint; readonly until: number} {
+    const found = this.#find(sequence)
+    const until = this.#distances[found + 1]?.from ?? Number.POSITIVE_INFINITY
+    return {distance: this.#distances[found]!.distance, until}
+  }
+
+  #find(sequence: number): number {
     let found = this.#distances.length - 1
     while (found > 0 && this.#distances[found]!.from > sequence) found--
-    return BigInt(bootNs) + this.#distances[found]!.distance
+    return found
   }
 }
 

@@ -3,23 +3,30 @@
  * which is made only for events that the columns have let through, and once for all filters.
  */
 import type {Flow, FlowFilter} from '../../api/gen/flow.ts'
-import {eventType} from '../../datapath/gen/enums.ts'
+import {eventFlags, eventType} from '../../datapath/gen/enums.ts'
+import {eventOffsets as at} from '../../datapath/gen/types.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {compileField, type FlowTest, givenFields, matchesEventType} from '../filter/flow-filter.ts'
 import {portOf, prefixOf} from '../filter/patterns.ts'
 import type {EventColumns, Read} from './event-columns.ts'
-
-type SlotTest = (slot: number) => boolean
+import {addressUnder, among, both, type Narrow, where} from './narrow.ts'
 
 /** Of one filter: its columns, and what is left for the flow. */
 interface Compiled {
-  readonly columns: SlotTest
+  readonly columns: Narrow
   readonly rest: FlowTest | undefined
 }
 
 export interface EventFilter {
-  /** Whether an event is wanted. @param flow makes it, when columns do not suffice */
-  matches(slot: number, flow: () => Flow): boolean
+  /** a column does not suffice: flows are made to find out */
+  readonly needsFlows: boolean
+  /**
+   * Leaves the slots that are wanted, in their order, at the front of the list.
+   *
+   * @param flow makes the flow of a slot, when columns do not suffice
+   * @returns how many are left
+   */
+  select(slots: Uint32Array, count: number, flow: (slot: number) => Flow): number
 }
 
 /** @throws FLOW_FILTER_INVALID */
@@ -31,43 +38,79 @@ export function compileEventFilter(
   const wanted = whitelist.map((filter) => compile(columns, filter))
   const unwanted = blacklist.map((filter) => compile(columns, filter))
   return {
-    matches(slot, flow) {
-      if (wanted.length > 0 && !anyMatches(wanted, slot, flow)) return false
-      return !anyMatches(unwanted, slot, flow)
+    needsFlows: [...wanted, ...unwanted].some(({rest}) => rest !== undefined),
+    select(slots, count, flow) {
+      const left = wanted.length === 0 ? count : keepAny(wanted, slots, count, flow)
+      return unwanted.length === 0 || left === 0 ? left : dropAny(unwanted, slots, left, flow)
     },
   }
 }
 
-function anyMatches(filters: readonly Compiled[], slot: number, flow: () => Flow): boolean {
-  for (const {columns, rest} of filters) {
-    if (columns(slot) && (rest === undefined || rest(flow()))) return true
+type MakeFlow = (slot: number) => Flow
+
+function one({columns, rest}: Compiled, slots: Uint32Array, count: number, flow: MakeFlow): number {
+  const left = columns(slots, count)
+  if (rest === undefined) return left
+  let kept = 0
+  for (let i = 0; i < left; i++) if (rest(flow(slots[i]!))) slots[kept++] = slots[i]!
+  return kept
+}
+
+/** Slots that at least one filter wants. */
+function keepAny(filters: readonly Compiled[], slots: Uint32Array, count: number, flow: MakeFlow): number {
+  const [only] = filters
+  if (filters.length === 1) return one(only!, slots, count, flow)
+  return keepMarked(slots, count, marks(filters, slots, count, flow), 1)
+}
+
+/** Slots that no filter wants. */
+function dropAny(filters: readonly Compiled[], slots: Uint32Array, count: number, flow: MakeFlow): number {
+  return keepMarked(slots, count, marks(filters, slots, count, flow), 0)
+}
+
+/** By place in the list: 1 for what a filter has chosen. What one has chosen is no question for the next. */
+function marks(filters: readonly Compiled[], slots: Uint32Array, count: number, flow: MakeFlow): Uint8Array {
+  const marked = new Uint8Array(count)
+  const open = new Uint32Array(count)
+  for (const filter of filters) {
+    let left = 0
+    for (let i = 0; i < count; i++) {
+      open[left] = slots[i]!
+      left += 1 - marked[i]!
+    }
+    const chosen = one(filter, open, left, flow)
+    // both lists are in the same order
+    for (let i = 0, at = 0; at < chosen; i++) {
+      if (slots[i] === open[at]) {
+        marked[i] = 1
+        at++
+      }
+    }
   }
-  return false
+  return marked
+}
+
+function keepMarked(slots: Uint32Array, count: number, marked: Uint8Array, mark: 0 | 1): number {
+  let kept = 0
+  for (let i = 0; i < count; i++) if (marked[i] === mark) slots[kept++] = slots[i]!
+  return kept
 }
 
 function compile(columns: EventColumns, filter: FlowFilter): Compiled {
-  const tests: SlotTest[] = []
+  const narrows: Narrow[] = []
   const rest: FlowTest[] = []
   for (const field of givenFields(filter)) {
     // also refuses what is wrong
     const flowTest = compileField(field, filter[field]! as never)
-    const slotTest = columnTest(columns, filter, field)
-    if (slotTest === undefined) rest.push(flowTest)
-    else tests.push(slotTest)
+    const narrow = columnTest(columns, filter, field)
+    if (narrow === undefined) rest.push(flowTest)
+    else narrows.push(narrow)
   }
-  return {columns: all(tests), rest: rest.length === 0 ? undefined : (flow) => rest.every((test) => test(flow))}
-}
-
-function all(tests: readonly SlotTest[]): SlotTest {
-  const [first, second, third] = tests
-  if (first === undefined) return () => true
-  if (second === undefined) return first
-  if (third === undefined) return (slot) => first(slot) && second(slot)
-  return (slot) => tests.every((test) => test(slot))
+  return {columns: both(narrows), rest: rest.length === 0 ? undefined : (flow) => rest.every((test) => test(flow))}
 }
 
 /** The test of a field over columns; undefined when they do not say enough. */
-function columnTest(c: EventColumns, filter: FlowFilter, field: keyof FlowFilter): SlotTest | undefined {
+function columnTest(c: EventColumns, filter: FlowFilter, field: keyof FlowFilter): Narrow | undefined {
   switch (field) {
     case 'source_ip':
       return inPrefixes(
@@ -80,62 +123,78 @@ function columnTest(c: EventColumns, filter: FlowFilter, field: keyof FlowFilter
         filter.destination_ip!.map((text) => prefixOf(text, field)),
       )
     case 'source_port':
-      return withPorts(
-        c,
-        oneOf(
-          c.sourcePort,
-          filter.source_port!.map((text) => portOf(text, field)),
-        ),
-      )
+      return withPort(c, at.sport, filter.source_port!, field)
     case 'destination_port':
-      return withPorts(
-        c,
-        oneOf(
-          c.destinationPort,
-          filter.destination_port!.map((text) => portOf(text, field)),
-        ),
-      )
+      return withPort(c, at.dport, filter.destination_port!, field)
     case 'source_identity':
-      return oneOf(c.sourceIdentity, filter.source_identity!)
+      return among(c.word(at.srcIdentity), 0, 32, filter.source_identity!)
     case 'destination_identity':
-      return oneOf(c.destinationIdentity, filter.destination_identity!)
+      return among(c.word(at.dstIdentity), 0, 32, filter.destination_identity!)
     case 'verdict':
-      return oneOf(c.verdict, filter.verdict!)
+      return withVerdict(c, filter.verdict!)
     case 'traffic_direction':
-      return oneOf(c.direction, filter.traffic_direction!)
+      return readAmong(c.direction, filter.traffic_direction!)
     case 'drop_reason_desc':
-      return oneOf(dropReasonOf(c), filter.drop_reason_desc!)
+      return readAmong(dropReasonOf(c), filter.drop_reason_desc!)
     case 'encrypted':
-      return oneOf(c.encrypted, filter.encrypted!.map(Number))
+      return readAmong(c.encrypted, filter.encrypted!.map(Number))
     case 'ip_version':
-      return oneOf(
+      return readAmong(
         c.family,
         filter.ip_version!.map((version) => (version === 1 ? 4 : version === 2 ? 6 : 0)),
       )
     case 'event_type': {
       const wanted = filter.event_type!
-      return (slot) => wanted.some((one) => matchesEventType(one, c.type(slot), c.subType(slot)))
+      return where((slot) => wanted.some((one) => matchesEventType(one, c.type(slot), c.subType(slot))))
     }
     case 'protocol':
       return protocols(c, filter.protocol!)
     case 'reply': {
       const wanted = filter.reply!
-      return (slot) => {
+      return where((slot) => {
         const reply = c.reply(slot)
         if (reply === 0) return c.verdict(slot) === 2 && wanted.includes(false)
         return wanted.includes(reply === 2)
-      }
+      })
     }
     default:
       return undefined
   }
 }
 
-function oneOf(read: Read, values: readonly number[]): SlotTest {
-  const [only] = values
-  if (values.length === 1) return (slot) => read(slot) === only
+function readAmong(read: Read, values: readonly number[]): Narrow {
   const wanted = new Set(values)
-  return (slot) => wanted.has(read(slot))
+  return where((slot) => wanted.has(read(slot)))
+}
+
+/** The same as `EventColumns.verdict`, without a call for each slot. */
+function withVerdict(c: EventColumns, values: readonly number[]): Narrow {
+  const typeWord = c.word(at.type)
+  const verdictWord = c.word(at.verdict)
+  const flagsWord = c.word(at.flags)
+  const typeShift = (at.type & 3) * 8
+  const pointShift = (at.point & 3) * 8
+  const audited = eventFlags.EVENT_AUDITED << ((at.flags & 3) * 8)
+  let wanted = 0
+  for (const value of values) if (value >= 0 && value < 32) wanted |= 1 << value
+  return (slots, count) => {
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!
+      const word = typeWord[slot]!
+      const type = (word >>> typeShift) & 0xff
+      let verdict: number
+      if (type === eventType.EVENT_TRACE) verdict = 1
+      else if (type === eventType.EVENT_DROP) verdict = 2
+      else if (type === eventType.EVENT_VERDICT) {
+        const decided = verdictWord[slot]! | 0
+        verdict = decided < 0 ? 2 : decided > 0 ? 5 : (flagsWord[slot]! & audited) === 0 ? 1 : 4
+      } else verdict = ((word >>> pointShift) & 1) === 1 ? 6 : 7
+      slots[kept] = slot
+      kept += (wanted >>> verdict) & 1
+    }
+    return kept
+  }
 }
 
 function dropReasonOf(c: EventColumns): Read {
@@ -148,12 +207,13 @@ function dropReasonOf(c: EventColumns): Read {
 }
 
 /** Ports of ICMP are none. */
-function withPorts(c: EventColumns, test: SlotTest): SlotTest {
-  return (slot) => {
-    if (!test(slot)) return false
-    const protocol = c.protocol(slot)
-    return protocol === 6 || protocol === 17 || protocol === 132
-  }
+function withPort(c: EventColumns, offset: number, texts: readonly string[], field: string): Narrow {
+  // in network order in the column
+  const ports = texts.map((text) => portOf(text, field)).map((port) => ((port & 0xff) << 8) | (port >>> 8))
+  return both([
+    among(c.word(offset), (offset & 3) * 8, 16, ports),
+    among(c.word(at.proto), (at.proto & 3) * 8, 8, [6, 17, 132]),
+  ])
 }
 
 const protocolNumbers: Readonly<Record<string, readonly number[]>> = {
@@ -171,8 +231,9 @@ const protocolNumbers: Readonly<Record<string, readonly number[]>> = {
   kafka: [],
 }
 
-function protocols(c: EventColumns, names: readonly string[]): SlotTest {
-  return oneOf(c.protocol, [...new Set(names.flatMap((name) => protocolNumbers[name.toLowerCase()] ?? []))])
+function protocols(c: EventColumns, names: readonly string[]): Narrow {
+  const numbers = [...new Set(names.flatMap((name) => protocolNumbers[name.toLowerCase()] ?? []))]
+  return among(c.word(at.proto), (at.proto & 3) * 8, 8, numbers)
 }
 
 interface MaskedAddress {
@@ -180,22 +241,24 @@ interface MaskedAddress {
   readonly masks: Uint32Array
 }
 
-function inPrefixes(columns: readonly Uint32Array[], prefixes: readonly Cidr[]): SlotTest {
-  const [c0, c1, c2, c3] = columns as [Uint32Array, Uint32Array, Uint32Array, Uint32Array]
+function inPrefixes(columns: readonly Uint32Array[], prefixes: readonly Cidr[]): Narrow {
   const wanted = prefixes.map(maskedAddress)
-  return (slot) => {
+  const [only] = wanted
+  if (wanted.length === 1) return addressUnder(columns, only!.words, only!.masks)
+  const [c0, c1, c2, c3] = columns as [Uint32Array, Uint32Array, Uint32Array, Uint32Array]
+  return where((slot) => {
     for (const {words, masks} of wanted) {
       // the last word says the most
       if (
-        (c3[slot]! & masks[3]!) >>> 0 === words[3] &&
-        (c2[slot]! & masks[2]!) >>> 0 === words[2] &&
-        (c1[slot]! & masks[1]!) >>> 0 === words[1] &&
-        (c0[slot]! & masks[0]!) >>> 0 === words[0]
+        ((c3[slot]! ^ words[3]!) & masks[3]!) === 0 &&
+        ((c2[slot]! ^ words[2]!) & masks[2]!) === 0 &&
+        ((c1[slot]! ^ words[1]!) & masks[1]!) === 0 &&
+        ((c0[slot]! ^ words[0]!) & masks[0]!) === 0
       )
         return true
     }
     return false
-  }
+  })
 }
 
 function maskedAddress(prefix: Cidr): MaskedAddress {

@@ -45,7 +45,11 @@ export class EventColumns {
   readonly socketHigh: Read
   readonly #addresses: Readonly<Record<'src' | 'dst' | 'orig', readonly Uint32Array[]>>
 
+  /** The column with this byte of `struct event`. */
+  readonly word: (byteOffset: number) => Uint32Array
+
   constructor(store: FlowStore) {
+    this.word = (byteOffset) => store.column(byteOffset)
     const u32 = (offset: number): Read => {
       const column = store.column(offset)
       return (slot) => column[slot]!

@@ -3,14 +3,15 @@
  * reader that is too slow is overtaken, and told by how much.
  */
 import {setImmediate as turn} from 'node:timers/promises'
-import {type Flow, LostEventSource} from '../../api/gen/flow.ts'
+import {LostEventSource} from '../../api/gen/flow.ts'
 import type {GetFlowsRequest, GetFlowsResponse} from '../../api/gen/observer.ts'
-import {compileEventFilter, type EventFilter} from './column-filter.ts'
 import type {EventPump} from './event-pump.ts'
+import {EventSelection} from './event-selection.ts'
 import type {FlowBuilder} from './flow-builder.ts'
 
 /** events looked at before others get their turn */
 const scanned = 8192
+const scannedFirst = 256
 const lostEveryMs = 1000
 
 export interface FlowQueryOptions {
@@ -21,23 +22,22 @@ export interface FlowQueryOptions {
 
 export class FlowQuery {
   readonly #pump: EventPump
-  readonly #builder: FlowBuilder
   readonly #nodeName: string
   readonly #request: GetFlowsRequest
-  readonly #filter: EventFilter
-  readonly #since: bigint | undefined
-  readonly #until: bigint | undefined
+  readonly #selection: EventSelection
   #overtaken = {count: 0n, first: 0n, toldAt: 0}
 
   /** @throws FLOW_FILTER_INVALID */
   constructor({pump, builder, nodeName}: FlowQueryOptions, request: GetFlowsRequest) {
     this.#pump = pump
-    this.#builder = builder
     this.#nodeName = nodeName
     this.#request = request
-    this.#filter = compileEventFilter(builder.columns, request.whitelist ?? [], request.blacklist ?? [])
-    this.#since = request.since
-    this.#until = request.follow === true ? undefined : request.until
+    this.#selection = new EventSelection(pump, builder, {
+      whitelist: request.whitelist ?? [],
+      blacklist: request.blacklist ?? [],
+      since: request.since,
+      until: request.follow === true ? undefined : request.until,
+    })
   }
 
   /** The answers, in batches that are ordered by time. Ends at the newest event, or with the signal. */
@@ -55,12 +55,14 @@ export class FlowQuery {
         next = store.oldest
       }
       const stop = Math.min(store.next, end, next + scanned)
-      for (; next < stop && left > 0; next++) {
-        const flow = this.#match(next)
-        if (flow === undefined) continue
+      const found = this.#selection.take(next, stop)
+      const wanted = Math.min(found, left)
+      for (let i = 0; i < wanted; i++) {
+        const flow = this.#selection.flow(i)
         batch.push({flow, node_name: this.#nodeName, time: flow.time})
-        left--
       }
+      left -= wanted
+      next = stop
       batch.sort((a, b) => (a.time! < b.time! ? -1 : a.time! > b.time! ? 1 : 0))
       told = this.#tellLost(batch, told, next)
       this.#tellOvertaken(batch)
@@ -70,33 +72,23 @@ export class FlowQuery {
     }
   }
 
-  #match(sequence: number): Flow | undefined {
-    const {store, time} = this.#pump
-    const slot = store.slot(sequence)
-    if (this.#since !== undefined || this.#until !== undefined) {
-      // the cheapest question first: no flow is made for it
-      const at = time.wall(store.times[slot]!, sequence)
-      if ((this.#since !== undefined && at < this.#since) || (this.#until !== undefined && at > this.#until))
-        return undefined
-    }
-    let built: Flow | undefined
-    const flow = () => (built ??= this.#builder.build(sequence))
-    return this.#filter.matches(slot, flow) ? flow() : undefined
-  }
-
   /** Where the answer begins: at the n-th wanted event from the end, or at the first. */
   async #begin(signal: AbortSignal): Promise<number> {
     const {store} = this.#pump
     const {number = 0n, first = false, follow = false} = this.#request
-    if (number === 0n && follow && this.#since === undefined) return store.next
+    if (number === 0n && follow && this.#request.since === undefined) return store.next
     if (number === 0n || first) return store.oldest
     let left = Number(number)
     let at = store.next
-    if (left >= store.size && this.#since === undefined) return store.oldest
-    while (at > store.oldest && left > 0 && !signal.aborted) {
-      const stop = Math.max(store.oldest, at - scanned)
-      while (at > stop && left > 0) if (this.#match(--at) !== undefined) left--
-      if (at > store.oldest && left > 0) await turn()
+    if (left >= store.size && this.#request.since === undefined) return store.oldest
+    // a few are often found among the newest
+    for (let step = scannedFirst; at > store.oldest && !signal.aborted; step = Math.min(2 * step, scanned)) {
+      const from = Math.max(store.oldest, at - step)
+      const found = this.#selection.take(from, at)
+      if (found >= left) return this.#selection.sequence(found - left)
+      left -= found
+      at = from
+      await turn()
     }
     return at
   }
