@@ -12,7 +12,7 @@ const folder = import.meta.dirname
 const json = process.argv.includes('--json')
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const benches = readdirSync(folder)
-  .filter((file) => file.endsWith('.ts') && file !== 'run.ts' && file !== 'rows.ts')
+  .filter((file) => file.endsWith('.ts') && !['run.ts', 'rows.ts', 'spread.ts'].includes(file))
   .map((file) => file.replace(/\.ts$/, ''))
   .filter((name) => wanted.length === 0 || wanted.includes(name))
 

@@ -60,31 +60,35 @@ function one({columns, rest}: Compiled, slots: Uint32Array, count: number, flow:
 function keepAny(filters: readonly Compiled[], slots: Uint32Array, count: number, flow: MakeFlow): number {
   const [only] = filters
   if (filters.length === 1) return one(only!, slots, count, flow)
-  return keepMarked(slots, count, marks(filters, slots, count, flow), 1)
+  const marked = marks(filters, slots, count, flow)
+  return marked === undefined ? 0 : keepMarked(slots, count, marked, 1)
 }
 
 /** Slots that no filter wants. */
 function dropAny(filters: readonly Compiled[], slots: Uint32Array, count: number, flow: MakeFlow): number {
-  return keepMarked(slots, count, marks(filters, slots, count, flow), 0)
+  const marked = marks(filters, slots, count, flow)
+  return marked === undefined ? count : keepMarked(slots, count, marked, 0)
 }
 
-/** By place in the list: 1 for what a filter has chosen. What one has chosen is no question for the next. */
-function marks(filters: readonly Compiled[], slots: Uint32Array, count: number, flow: MakeFlow): Uint8Array {
-  const marked = new Uint8Array(count)
+/** By place in the list: 1 for what a filter has chosen; undefined: nothing is chosen, as most often. */
+function marks(
+  filters: readonly Compiled[],
+  slots: Uint32Array,
+  count: number,
+  flow: MakeFlow,
+): Uint8Array | undefined {
+  let marked: Uint8Array | undefined
   const open = new Uint32Array(count)
   for (const filter of filters) {
-    let left = 0
-    for (let i = 0; i < count; i++) {
-      open[left] = slots[i]!
-      left += 1 - marked[i]!
-    }
-    const chosen = one(filter, open, left, flow)
+    open.set(slots.subarray(0, count))
+    const chosen = one(filter, open, count, flow)
+    if (chosen === 0) continue
+    marked ??= new Uint8Array(count)
     // both lists are in the same order
-    for (let i = 0, at = 0; at < chosen; i++) {
-      if (slots[i] === open[at]) {
-        marked[i] = 1
-        at++
-      }
+    for (let i = 0, next = 0; next < chosen; i++) {
+      if (slots[i] !== open[next]) continue
+      marked[i] = 1
+      next++
     }
   }
   return marked
@@ -97,16 +101,32 @@ function keepMarked(slots: Uint32Array, count: number, marked: Uint8Array, mark:
 }
 
 function compile(columns: EventColumns, filter: FlowFilter): Compiled {
-  const narrows: Narrow[] = []
+  const narrows: {readonly field: keyof FlowFilter; readonly narrow: Narrow}[] = []
   const rest: FlowTest[] = []
   for (const field of givenFields(filter)) {
     // also refuses what is wrong
     const flowTest = compileField(field, filter[field]! as never)
     const narrow = columnTest(columns, filter, field)
     if (narrow === undefined) rest.push(flowTest)
-    else narrows.push(narrow)
+    else narrows.push({field, narrow})
   }
-  return {columns: both(narrows), rest: rest.length === 0 ? undefined : (flow) => rest.every((test) => test(flow))}
+  narrows.sort((a, b) => rank(a.field) - rank(b.field))
+  return {columns: both(narrows.map(({narrow}) => narrow)), rest: rest.length === 0 ? undefined : (flow) => rest.every((test) => test(flow))}
+}
+
+/** What leaves the fewest comes first; what costs more comes last. */
+const ranks: readonly (keyof FlowFilter)[] = [
+  'source_identity',
+  'destination_identity',
+  'destination_port',
+  'source_port',
+  'source_ip',
+  'destination_ip',
+]
+
+function rank(field: keyof FlowFilter): number {
+  const found = ranks.indexOf(field)
+  return found < 0 ? ranks.length : found
 }
 
 /** The test of a field over columns; undefined when they do not say enough. */
