@@ -1,11 +1,15 @@
 /** Tells the thread of flows what the agent does: endpoints that come, change and go, and addresses. */
 import {type AgentEvent, AgentEventType} from '../../api/gen/flow.ts'
 import type {ToWorker} from '../../hubble/server/messages.ts'
+import type {PolicyRow} from '../policy/rows.ts'
 import type {AddressRow, EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
+import {policyLabels} from './policy-labels.ts'
 
 export interface AgentEventFeedOptions {
   readonly tables: Tables
+  /** counts changes of policies; 0: none is enforced yet */
+  readonly policyRevision: () => number
   /** wall clock, ms */
   readonly now: () => number
   readonly tell: (message: ToWorker) => void
@@ -32,6 +36,9 @@ export class AgentEventFeed {
       tables.addresses.subscribe((changes) => {
         for (const {row, old} of changes) this.#tellAddress(row, old)
       }),
+      tables.policies.subscribe((changes) => {
+        for (const {row, old} of changes) this.#tellPolicy(row, old)
+      }),
     )
   }
 
@@ -53,6 +60,20 @@ export class AgentEventFeed {
     if (row !== undefined && row.identity !== undefined && row.identity !== old?.identity) {
       this.tell({type: AgentEventType.ENDPOINT_REGENERATE_SUCCESS, endpoint_regenerate: who})
     }
+  }
+
+  #tellPolicy(row: PolicyRow | undefined, old: PolicyRow | undefined): void {
+    // what is changed in its status only says the same
+    if (row !== undefined && row.content === old?.content) return
+    const {checked} = (row ?? old)!
+    this.tell({
+      type: row === undefined ? AgentEventType.POLICY_DELETED : AgentEventType.POLICY_UPDATED,
+      policy_update: {
+        labels: policyLabels((row ?? old)!),
+        revision: BigInt(this.#options.policyRevision()),
+        rule_count: BigInt(checked.ok ? checked.policy.specs.length : 0),
+      },
+    })
   }
 
   #tellAddress(row: AddressRow | undefined, old: AddressRow | undefined): void {

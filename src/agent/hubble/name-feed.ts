@@ -13,6 +13,7 @@ import type {PolicyRuleRow} from '../policy/rows.ts'
 import type {FrontendRow} from '../service/rows.ts'
 import type {EndpointRow, NodeRow, PodRow, RemoteEndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
+import {policyLabels} from './policy-labels.ts'
 
 const protocolNumbers: Readonly<Record<string, number>> = {TCP: 6, UDP: 17, SCTP: 132}
 const lastReserved = 8
@@ -195,13 +196,8 @@ function serviceNames(
   return changes
 }
 
-/** The policy of a rule as flows name it; the labels are those that the original gives policies of Kubernetes. */
-function policyOf({kind, namespace, name, uid}: PolicyRuleRow): Policy {
-  const labels = [
-    `k8s:io.cilium.k8s.policy.derived-from=${kind}`,
-    `k8s:io.cilium.k8s.policy.name=${name}`,
-    ...(namespace === '' ? [] : [`k8s:io.cilium.k8s.policy.namespace=${namespace}`]),
-    ...(uid === '' ? [] : [`k8s:io.cilium.k8s.policy.uid=${uid}`]),
-  ]
-  return {name, namespace, kind, labels}
+/** The policy of a rule as flows name it. */
+function policyOf(row: PolicyRuleRow): Policy {
+  const {kind, namespace, name} = row
+  return {name, namespace, kind, labels: policyLabels(row)}
 }

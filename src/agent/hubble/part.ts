@@ -16,7 +16,8 @@ export class HubblePart {
   readonly #feed: NameFeed
   readonly #events: AgentEventFeed
 
-  constructor({loaded, log, clock}: AgentContext, tables: Tables) {
+  /** @param policyRevision counts changes of policies */
+  constructor({loaded, log, clock}: AgentContext, tables: Tables, policyRevision: () => number) {
     const {config} = loaded
     const clusterName = config['cluster-name']
     const {nodeName} = config
@@ -54,7 +55,7 @@ export class HubblePart {
       family: config['hubble-prefer-ipv6'] ? 6 : 4,
       tell,
     })
-    this.#events = new AgentEventFeed({tables, now: clock.now.bind(clock), tell})
+    this.#events = new AgentEventFeed({tables, policyRevision, now: clock.now.bind(clock), tell})
   }
 
   /** What runs, for the status: counts, or why there are none. */

@@ -14,6 +14,7 @@ import {FdSink} from '../../runtime/log-sink.ts'
 import {productVersion, versionText} from '../../runtime/version.ts'
 import {healthHandlers} from '../server/health.ts'
 import {closeGrpcServer, listenOnAddress} from '../server/listen.ts'
+import {reflectionServices} from '../server/reflection.ts'
 import {defaultConfigFile, type RelayConfig, readRelayConfig} from './config.ts'
 import {RELAY_USAGE} from './errors.ts'
 import {Nodes} from './nodes.ts'
@@ -70,7 +71,7 @@ async function run(config: RelayConfig, debug: boolean): Promise<number> {
       stop: () => close(),
     })
   }
-  serve('flows', config.listenAddress, () => listenOnAddress(config.listenAddress, config.server, [observer, health]))
+  serve('flows', config.listenAddress, () => listenOnAddress(config.listenAddress, config.server, [observer, health, ...reflectionServices([observer, health])]))
   if (config.healthAddress !== '')
     serve('health', config.healthAddress, () => listenOnAddress(config.healthAddress, undefined, [health]))
   const error = await lifecycle.run()

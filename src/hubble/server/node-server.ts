@@ -29,6 +29,7 @@ import {closeGrpcServer, type GrpcService, listenOnAddress, listenOnUnixSocket} 
 import type {ToWorker, WorkerCounts, WorkerOptions} from './messages.ts'
 import {observerHandlers} from './observer.ts'
 import {Peers} from './peers.ts'
+import {reflectionServices} from './reflection.ts'
 
 /** often enough that the store holds all that comes meanwhile */
 const countEveryMs = 200
@@ -85,11 +86,12 @@ export class NodeServer {
     if (metrics !== undefined && metrics.specs.length > 0)
       this.#meter = new FlowMeter(this.#pump, builder, metrics.specs)
     const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
-    this.#services = [
+    const services = [
       {definition: ObserverService, handlers: observerHandlers(observer)},
       {definition: PeerService, handlers: this.#peers.handlers()},
       {definition: HealthService, handlers: healthHandlers()},
     ]
+    this.#services = [...services, ...reflectionServices(services)]
   }
 
   /** @throws HUBBLE_LISTEN_FAILED */
