@@ -26,6 +26,7 @@ const scalars: Readonly<Record<string, Scalar>> = {
   uint32: {ts: 'number', wire: wireTypes.varint, method: 'uint32'},
   int64: {ts: 'bigint', wire: wireTypes.varint, method: 'int64'},
   uint64: {ts: 'bigint', wire: wireTypes.varint, method: 'uint64'},
+  fixed64: {ts: 'bigint', wire: wireTypes.fixed64, method: 'fixed64'},
   double: {ts: 'number', wire: wireTypes.fixed64, method: 'double'},
   float: {ts: 'number', wire: wireTypes.fixed32, method: 'float'},
   string: {ts: 'string', wire: wireTypes.bytes, method: 'string'},

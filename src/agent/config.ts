@@ -273,6 +273,23 @@ const settings = {
   'hubble-export-fieldmask': words(),
   'hubble-export-allowlist': flowFilters,
   'hubble-export-denylist': flowFilters,
+  'hubble-export-fieldaggregate': words(),
+  'hubble-export-aggregation-interval': duration(0),
+  'hubble-flowlogs-config-path': text(''),
+  'hubble-export-otlp-endpoint': text(''),
+  'hubble-export-otlp-signals': words(),
+  'hubble-export-otlp-tls': flag(false),
+  'hubble-export-otlp-secret-path': text(''),
+  'hubble-export-otlp-allowlist': flowFilters,
+  'hubble-export-otlp-denylist': flowFilters,
+  'hubble-export-otlp-fieldaggregate': words(),
+  'hubble-export-otlp-aggregation-interval': duration(0),
+  'hubble-redact-enabled': flag(false),
+  'hubble-redact-http-urlquery': flag(false),
+  'hubble-redact-http-userinfo': flag(true),
+  'hubble-redact-http-headers-allow': words(),
+  'hubble-redact-http-headers-deny': words(),
+  'hubble-redact-kafka-apikey': flag(true),
   'hubble-metrics': metricSpecs,
   'hubble-metrics-server': text(':9965'),
   'hubble-disable-tls': flag(false),
@@ -396,6 +413,9 @@ function checkTogether(config: AgentConfig): void {
     }
   } else if (config['auto-direct-node-routes']) {
     conflict('auto-direct-node-routes=true needs routing-mode=native')
+  }
+  if (config['hubble-redact-http-headers-allow'].length > 0 && config['hubble-redact-http-headers-deny'].length > 0) {
+    conflict('hubble-redact-http-headers-allow and hubble-redact-http-headers-deny exclude each other')
   }
   const [capacity, budget] = [config['hubble-event-buffer-capacity'], config['hubble-memory-budget']]
   if (capacity > capacityWithoutBudget && capacity > capacityOf(budget)) {

@@ -1,14 +1,15 @@
 /** Hubble as a part of the agent: the thread of flows and what feeds it. */
 import {basename, join} from 'node:path'
 import {monitorSocket} from '../../api/monitor-stream.ts'
+import type {RedactionWishes} from '../../hubble/flow/redaction.ts'
 import {storeCapacity} from '../../hubble/observe/flow-capacity.ts'
-import type {WorkerOptions} from '../../hubble/server/messages.ts'
 import {HubbleThread} from '../../hubble/server/thread.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentConfig} from '../config.ts'
 import type {AgentContext} from '../context.ts'
 import type {Tables} from '../state/tables.ts'
 import {AgentEventFeed} from './agent-event-feed.ts'
+import {exportsOf} from './exports.ts'
 import {NameFeed} from './name-feed.ts'
 
 export class HubblePart {
@@ -41,7 +42,9 @@ export class HubblePart {
         monitorPath: join(config['state-dir'], basename(monitorSocket)),
         listenAddress: config['hubble-listen-address'],
         tls: tlsFiles,
-        exported: exportedOf(config),
+        exports: exportsOf(config),
+        flowLogsPath: config['hubble-flowlogs-config-path'],
+        ...(config['hubble-redact-enabled'] ? {redact: redactionOf(config)} : {}),
         metrics: {specs: config['hubble-metrics'], address: config['hubble-metrics-server']},
       },
       tellAll: () => this.#feed.tellAll(),
@@ -76,16 +79,11 @@ export class HubblePart {
   }
 }
 
-function exportedOf(config: AgentConfig): WorkerOptions['exported'] {
-  const path = config['hubble-export-file-path']
-  if (path === '') return undefined
+function redactionOf(config: AgentConfig): RedactionWishes {
   return {
-    path,
-    maxMegabytes: config['hubble-export-file-max-size-mb'],
-    backups: config['hubble-export-file-max-backups'],
-    compress: config['hubble-export-file-compress'],
-    fieldMask: config['hubble-export-fieldmask'],
-    allow: config['hubble-export-allowlist'],
-    deny: config['hubble-export-denylist'],
+    urlQuery: config['hubble-redact-http-urlquery'],
+    userInfo: config['hubble-redact-http-userinfo'],
+    headers: {allow: config['hubble-redact-http-headers-allow'], deny: config['hubble-redact-http-headers-deny']},
+    apiKey: config['hubble-redact-kafka-apikey'],
   }
 }

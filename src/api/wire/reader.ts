@@ -59,6 +59,13 @@ export class Reader {
     return this.uint64() !== 0n
   }
 
+  fixed64(): bigint {
+    this.#need(8)
+    const value = this.#view.getBigUint64(this.at, true)
+    this.at += 8
+    return value
+  }
+
   double(): number {
     this.#need(8)
     const value = this.#view.getFloat64(this.at, true)

@@ -60,6 +60,12 @@ export class Writer {
     this.uint64(BigInt.asUintN(64, value))
   }
 
+  fixed64(value: bigint): void {
+    this.#room(8)
+    this.#at -= 8
+    this.#view.setBigUint64(this.#at, value, true)
+  }
+
   double(value: number): void {
     this.#room(8)
     this.#at -= 8

@@ -129,6 +129,20 @@ export function givenFields(filter: FlowFilter): (keyof FlowFilter)[] {
   })
 }
 
+const filtersMax = 1_000
+const valuesMax = 100_000
+
+/** Refuses what would cost the server more than any person can mean. @throws FLOW_FILTER_INVALID */
+export function checkFilterSize(filters: readonly FlowFilter[]): void {
+  if (filters.length > filtersMax)
+    fail(FLOW_FILTER_INVALID, {field: 'whitelist, blacklist', detail: `there are more than ${filtersMax} filters`})
+  let values = 0
+  for (const filter of filters)
+    for (const value of Object.values(filter) as unknown[]) values += Array.isArray(value) ? value.length : 1
+  if (values > valuesMax)
+    fail(FLOW_FILTER_INVALID, {field: 'whitelist, blacklist', detail: `there are more than ${valuesMax} values`})
+}
+
 /** @throws FLOW_FILTER_INVALID */
 export function compileFilter(filter: FlowFilter): FlowTest {
   const tests = givenFields(filter).map((field) => compileField(field, filter[field]! as never))

@@ -12,6 +12,8 @@ export interface NameChanges {
   readonly identities?: readonly (readonly [identity: number, labels: readonly string[] | undefined])[]
   /** keys as `10.96.0.1:443/6`: address, port, number of the protocol */
   readonly services?: readonly (readonly [key: string, service: Service | undefined])[]
+  /** names that an address was given for, the newest first */
+  readonly dns?: readonly (readonly [ip: string, names: readonly string[] | undefined])[]
   readonly policies?: readonly (readonly [cookie: number, policy: Policy | undefined])[]
   readonly nodeLabels?: readonly string[]
   /** by the cookie of their network namespace */
@@ -33,6 +35,7 @@ export class NameTable implements FlowNames {
   readonly #holders = new Map<string, Holder[]>()
   readonly #identities = new Map<number, readonly string[]>()
   readonly #services = new Map<string, Service>()
+  readonly #dns = new Map<string, readonly string[]>()
   readonly #policies = new Map<number, Policy>()
   readonly #processes = new Map<bigint, ProcessOwner>()
   #devices = new Map<number, string>()
@@ -47,6 +50,7 @@ export class NameTable implements FlowNames {
     identities = [],
     services = [],
     policies = [],
+    dns = [],
     processes = [],
     nodeLabels,
   }: NameChanges): void {
@@ -54,6 +58,7 @@ export class NameTable implements FlowNames {
     for (const [identity, labels] of identities) set(this.#identities, identity, labels)
     for (const [key, service] of services) set(this.#services, key, service)
     for (const [netns, owner] of processes) set(this.#processes, netns, owner)
+    for (const [ip, names] of dns) set(this.#dns, ip, names)
     for (const [cookie, policy] of policies) set(this.#policies, cookie, policy)
     if (nodeLabels !== undefined) this.nodeLabels = nodeLabels
   }
@@ -74,8 +79,8 @@ export class NameTable implements FlowNames {
     return this.#services.size === 0 ? undefined : this.#services.get(`${ip}:${port}/${protocol}`)
   }
 
-  dnsNames(): readonly string[] {
-    return []
+  dnsNames(ip: string): readonly string[] {
+    return this.#dns.get(ip) ?? []
   }
 
   device(ifindex: number): string {

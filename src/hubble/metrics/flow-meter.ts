@@ -5,6 +5,7 @@
 import {eventOffsets as at} from '../../datapath/gen/types.ts'
 import {fail} from '../../runtime/errors.ts'
 import {MetricRegistry} from '../../runtime/metrics.ts'
+import {accessEventType} from '../observe/access-record.ts'
 import type {EventPump} from '../observe/event-pump.ts'
 import type {FlowBuilder} from '../observe/flow-builder.ts'
 import {HUBBLE_METRIC_INVALID} from './errors.ts'
@@ -22,6 +23,7 @@ export class FlowMeter {
   readonly #builder: FlowBuilder
   readonly #kinds: readonly CountingKind[]
   readonly #key: readonly Uint32Array[]
+  readonly #type: (slot: number) => number
   readonly #groups = new Map<string, {sequence: number; count: number}>()
   #next: number
   #overtaken = 0
@@ -30,6 +32,7 @@ export class FlowMeter {
   constructor(pump: EventPump, builder: FlowBuilder, specs: readonly string[]) {
     this.#pump = pump
     this.#builder = builder
+    this.#type = builder.columns.type
     this.#kinds = specs.map((text) => {
       const spec = parseMetricSpec(text)
       return (
@@ -81,6 +84,12 @@ export class FlowMeter {
 
   #group(sequence: number): void {
     const slot = this.#pump.store.slot(sequence)
+    // records of layer 7 are alike in nothing that the columns hold
+    if (this.#type(slot) === accessEventType) {
+      const flow = this.#builder.build(sequence)
+      for (const kind of this.#kinds) kind.count(flow, 1)
+      return
+    }
     const key = this.#key
     const {length} = key
     let text = ''

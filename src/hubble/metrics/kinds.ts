@@ -10,22 +10,11 @@ import {
 import {enumName} from '../../api/wire/json.ts'
 import type {EnumType} from '../../api/wire/message.ts'
 import {dropReasonNames} from '../../datapath/gen/enums.ts'
-import type {Counter, MetricRegistry} from '../../runtime/metrics.ts'
-import {type Contexts, contextsOf} from './contexts.ts'
+import type {MetricRegistry} from '../../runtime/metrics.ts'
+import {contextsOf} from './contexts.ts'
+import type {CountFlow, Kind, Makers} from './kind.ts'
+import {dnsKind, httpKind, httpKind2} from './layer7-kinds.ts'
 import type {MetricSpec} from './spec.ts'
-
-/** Counts `count` flows that are alike. */
-export type CountFlow = (flow: Flow, count: number) => void
-
-type Kind = (
-  spec: MetricSpec,
-  counter: (name: string, help: string, labels: readonly string[]) => Labelled,
-) => CountFlow
-
-/** A counter whose series have the labels of contexts, too. */
-interface Labelled {
-  add(flow: Flow, count: number, labels: readonly string[]): void
-}
 
 const verdicts = {forwarded: 1, dropped: 2, redirected: 5} as const
 const eventNames: Readonly<Record<number, string>> = {
@@ -123,19 +112,9 @@ const kinds: Readonly<Record<string, Kind>> = {
       }
     }
   },
-  // no program tells records of layer 7: the series are there for those who look for them
-  dns: (_, counter) => {
-    counter('dns_queries_total', 'Number of DNS queries observed', ['rcode', 'qtypes', 'ips_returned'])
-    counter('dns_responses_total', 'Number of DNS responses observed', ['rcode', 'qtypes', 'ips_returned'])
-    return () => {}
-  },
-  http: (_, counter) => httpKind(counter),
-  httpV2: (_, counter) => httpKind(counter),
-}
-
-function httpKind(counter: Parameters<Kind>[1]): CountFlow {
-  counter('http_requests_total', 'Count of HTTP requests', ['method', 'protocol', 'status', 'reporter'])
-  return () => {}
+  dns: dnsKind,
+  http: httpKind,
+  httpV2: httpKind2,
 }
 
 export const metricNames = Object.keys(kinds)
@@ -151,18 +130,23 @@ export function countingKind(spec: MetricSpec, registry: MetricRegistry, maxSeri
   const kind = kinds[spec.name]
   if (kind === undefined) return undefined
   const contexts = contextsOf(spec)
-  const counter = (name: string, help: string, labels: readonly string[]) =>
-    labelled(
-      registry.counter({name: `hubble_${name}`, help, labels: [...contexts.names, ...labels], maxSeries}),
-      contexts,
-    )
-  return {count: kind(spec, counter), needsEnds: contexts.names.length > 0}
-}
-
-function labelled(counter: Counter, contexts: Contexts): Labelled {
-  return {
-    add: (flow, count, labels) => counter.labels(...contexts.values(flow), ...labels).inc(count),
+  const options = (name: string, help: string, labels: readonly string[]) => ({
+    name: `hubble_${name}`,
+    help,
+    labels: [...contexts.names, ...labels],
+    maxSeries,
+  })
+  const makers: Makers = {
+    counter(name, help, labels) {
+      const counter = registry.counter(options(name, help, labels))
+      return {add: (flow, count, values) => counter.labels(...contexts.values(flow), ...values).inc(count)}
+    },
+    histogram(name, help, labels) {
+      const histogram = registry.histogram(options(name, help, labels))
+      return {add: (flow, seconds, values) => histogram.labels(...contexts.values(flow), ...values).observe(seconds)}
+    },
   }
+  return {count: kind(spec, makers.counter, makers.histogram), needsEnds: contexts.names.length > 0}
 }
 
 function protocolOf({l4}: Flow): string {

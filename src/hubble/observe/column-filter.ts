@@ -6,8 +6,9 @@ import type {Flow, FlowFilter} from '../../api/gen/flow.ts'
 import {eventFlags, eventType} from '../../datapath/gen/enums.ts'
 import {eventOffsets as at} from '../../datapath/gen/types.ts'
 import type {Cidr} from '../../model/cidr.ts'
-import {compileField, type FlowTest, givenFields, matchesEventType} from '../filter/flow-filter.ts'
+import {checkFilterSize, compileField, type FlowTest, givenFields, matchesEventType} from '../filter/flow-filter.ts'
 import {portOf, prefixOf} from '../filter/patterns.ts'
+import {accessEventType} from './access-record.ts'
 import type {EventColumns, Read} from './event-columns.ts'
 import {addressUnder, among, both, type Narrow, where} from './narrow.ts'
 
@@ -35,6 +36,7 @@ export function compileEventFilter(
   whitelist: readonly FlowFilter[],
   blacklist: readonly FlowFilter[],
 ): EventFilter {
+  checkFilterSize([...whitelist, ...blacklist])
   const wanted = whitelist.map((filter) => compile(columns, filter))
   const unwanted = blacklist.map((filter) => compile(columns, filter))
   return {
@@ -168,7 +170,10 @@ function columnTest(c: EventColumns, filter: FlowFilter, field: keyof FlowFilter
       return where((slot) => wanted.some((one) => matchesEventType(one, c.type(slot), c.subType(slot))))
     }
     case 'protocol':
-      return protocols(c, filter.protocol!)
+      // records of layer 7 are beside the columns
+      return filter.protocol!.every((name) => protocolNumbers[name.toLowerCase()] !== undefined)
+        ? protocols(c, filter.protocol!)
+        : undefined
     case 'reply': {
       const wanted = filter.reply!
       return where((slot) => {
@@ -209,7 +214,8 @@ function withVerdict(c: EventColumns, values: readonly number[]): Narrow {
       else if (type === eventType.EVENT_VERDICT) {
         const decided = verdictWord[slot]! | 0
         verdict = decided < 0 ? 2 : decided > 0 ? 5 : (flagsWord[slot]! & audited) === 0 ? 1 : 4
-      } else verdict = ((word >>> pointShift) & 1) === 1 ? 6 : 7
+      } else if (type === accessEventType) verdict = (word >>> pointShift) & 0x1f
+      else verdict = ((word >>> pointShift) & 1) === 1 ? 6 : 7
       slots[kept] = slot
       kept += (wanted >>> verdict) & 1
     }
@@ -245,10 +251,6 @@ const protocolNumbers: Readonly<Record<string, readonly number[]>> = {
   sctp: [132],
   vrrp: [112],
   igmp: [2],
-  // no event of the programs is a record of layer 7
-  dns: [],
-  http: [],
-  kafka: [],
 }
 
 function protocols(c: EventColumns, names: readonly string[]): Narrow {

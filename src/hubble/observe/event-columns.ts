@@ -2,6 +2,7 @@
 import {eventFlags, eventType} from '../../datapath/gen/enums.ts'
 import {eventOffsets as at} from '../../datapath/gen/types.ts'
 import {traceEncrypted} from '../../model/trace.ts'
+import {accessEventType} from './access-record.ts'
 import type {FlowStore} from './flow-store.ts'
 
 /** Reads one field of the event in a slot. */
@@ -89,6 +90,8 @@ export class EventColumns {
         }
         case eventType.EVENT_VERDICT:
           return policyVerdict(slot) < 0 ? 0 : 1
+        case accessEventType:
+          return (flags(slot) & eventFlags.EVENT_REPLY) !== 0 ? 2 : 1
         default:
           return 0
       }
@@ -102,7 +105,7 @@ export class EventColumns {
     this.reply = reply
     this.subType = (slot) => {
       const kind = type(slot)
-      return kind === eventType.EVENT_VERDICT ? 0 : point(slot)
+      return kind === eventType.EVENT_VERDICT || kind === accessEventType ? 0 : point(slot)
     }
     this.verdict = (slot) => {
       switch (type(slot)) {
@@ -116,6 +119,8 @@ export class EventColumns {
           if (value > 0) return 5
           return (flags(slot) & eventFlags.EVENT_AUDITED) === 0 ? 1 : 4
         }
+        case accessEventType:
+          return point(slot)
         default:
           // before and after the translation take turns
           return (point(slot) & 1) === 1 ? 6 : 7
@@ -124,7 +129,7 @@ export class EventColumns {
     this.direction = (slot) => {
       const kind = type(slot)
       const known = recorded(slot)
-      if (kind === eventType.EVENT_VERDICT) return known === 1 || known === 2 ? known : 0
+      if (kind === eventType.EVENT_VERDICT || kind === accessEventType) return known === 1 || known === 2 ? known : 0
       if (kind === eventType.EVENT_DROP) {
         if (known === 1 || known === 2) return known
         return sourceEndpoint(slot) === 0 ? 1 : 2

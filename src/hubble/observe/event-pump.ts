@@ -53,7 +53,7 @@ export class EventPump {
 
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer)
-    this.#wake()
+    this.wake()
   }
 
   /** Takes what is there. */
@@ -72,7 +72,7 @@ export class EventPump {
       taken = this.#options.source.poll(handler, eventsPerTick)
       total += taken
     } while (taken === eventsPerTick && total < 8 * eventsPerTick)
-    if (total > 0) this.#wake()
+    if (total > 0) this.wake()
   }
 
   /** Compares with the counters of the programs, and looks at the clock. */
@@ -81,7 +81,7 @@ export class EventPump {
     const now = this.#now()
     if (lost > this.#lost) {
       this.store.addLoss(lost - this.#lost, this.#lastCount, now)
-      this.#wake()
+      this.wake()
     }
     this.#lost = lost
     this.#lastCount = now
@@ -115,7 +115,8 @@ export class EventPump {
     })
   }
 
-  #wake(): void {
+  /** Tells those who wait that something new is there. */
+  wake(): void {
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve()

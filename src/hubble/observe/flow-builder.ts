@@ -7,6 +7,7 @@ import {Ip} from '../../model/ip.ts'
 import {tracePointProto, traceReason} from '../../model/trace.ts'
 import type {EndpointName, FlowNames} from '../flow/names.ts'
 import {packetSummary} from '../flow/summary.ts'
+import {accessEventType} from './access-record.ts'
 import type {BootTime} from './boot-time.ts'
 import {EventColumns} from './event-columns.ts'
 import type {FlowStore} from './flow-store.ts'
@@ -53,7 +54,7 @@ export class FlowBuilder {
       IP: {source, destination, ipVersion: c.family(slot) === 6 ? IPVersion.IPv6 : IPVersion.IPv4},
       source: this.#endpoint(c.sourceEndpoint(slot), c.sourceIdentity(slot), sourceName),
       destination: this.#endpoint(c.destinationEndpoint(slot), c.destinationIdentity(slot), destinationName),
-      Type: socket ? FlowType.SOCK : FlowType.L3_L4,
+      Type: socket ? FlowType.SOCK : type === accessEventType ? FlowType.L7 : FlowType.L3_L4,
       node_name: names.nodeName,
       event_type: {type, sub_type: c.subType(slot)},
       traffic_direction: c.direction(slot),
@@ -74,10 +75,11 @@ export class FlowBuilder {
     if (type === eventType.EVENT_DROP) this.#addDrop(flow, slot)
     else if (type === eventType.EVENT_TRACE) this.#addTrace(flow, slot)
     else if (type === eventType.EVENT_VERDICT) this.#addVerdict(flow, slot)
+    else if (type === accessEventType) this.#addRecord(flow, slot)
     else this.#addSocket(flow, slot)
     // a process that was refused has sent nothing that could have flags
     const process = socket || c.file(slot) === sourceFile.FILE_SOCK
-    const summary = process ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
+    const summary = type === accessEventType ? '' : process ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
     if (summary !== '') flow.Summary = summary
     return flow
   }
@@ -159,6 +161,16 @@ export class FlowBuilder {
       flow.drop_reason_desc = -verdict
     }
     this.#addPolicy(flow, slot, verdict < 0)
+  }
+
+  #addRecord(flow: Flow, slot: number): void {
+    const proxyPort = this.columns.proxyPort(slot)
+    if (proxyPort !== 0) flow.proxy_port = proxyPort
+    const {record, traceId} = this.#store.kept(slot) ?? {}
+    if (record !== undefined) flow.l7 = record
+    if (traceId !== undefined) flow.trace_context = {parent: {trace_id: traceId}}
+    // an access log has no flags of a packet
+    if (flow.l4?.TCP !== undefined) delete flow.l4.TCP.flags
   }
 
   #addSocket(flow: Flow, slot: number): void {

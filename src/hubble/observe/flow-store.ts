@@ -9,6 +9,7 @@
  */
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
 import {eventCodec, eventOffsets} from '../../datapath/gen/types.ts'
+import type {KeptRecord} from './access-record.ts'
 
 const eventWords = eventCodec.size >> 2
 /** Distance of columns beyond their length: columns at a power of two from each other would share cache sets. */
@@ -41,6 +42,8 @@ export class FlowStore {
   #sourceView: DataView | undefined
   #source: Uint32Array = new Uint32Array(0)
   readonly #losses: Loss[] = []
+  /** by slot: what some events have beside the columns */
+  readonly #kept = new Map<number, KeptRecord>()
   lost = 0
   /** changes an event that has just been stored, in its slot */
   complete: ((slot: number) => void) | undefined
@@ -98,8 +101,18 @@ export class FlowStore {
     const slot = this.next & this.mask
     this.times[slot] = source[from]! + source[from + 1]! * 0x1_0000_0000
     for (let word = 2, at = 2 * stride + slot; word < eventWords; word++, at += stride) words[at] = source[from + word]!
+    if (this.#kept.size > 0) this.#kept.delete(slot)
     this.complete?.(slot)
     this.next++
+  }
+
+  /** Keeps something beside an event that is stored, as long as it is. */
+  keep(sequence: number, record: KeptRecord): void {
+    this.#kept.set(this.slot(sequence), record)
+  }
+
+  kept(slot: number): KeptRecord | undefined {
+    return this.#kept.get(slot)
   }
 
   /** Notes events that found no room in a ring. */

@@ -12,12 +12,15 @@ import {Lifecycle} from '../../runtime/lifecycle.ts'
 import {createLog} from '../../runtime/log.ts'
 import {FdSink} from '../../runtime/log-sink.ts'
 import {productVersion, versionText} from '../../runtime/version.ts'
+import {MetricRegistry} from '../../runtime/metrics.ts'
+import {callMeter} from '../server/call-meter.ts'
 import {healthHandlers} from '../server/health.ts'
 import {closeGrpcServer, listenOnAddress} from '../server/listen.ts'
 import {reflectionServices} from '../server/reflection.ts'
 import {defaultConfigFile, type RelayConfig, readRelayConfig} from './config.ts'
 import {RELAY_USAGE} from './errors.ts'
 import {Nodes} from './nodes.ts'
+import {countNodes, metricsPart} from './metrics.ts'
 import {relayHandlers} from './observer.ts'
 
 /** Entry of the process. Resolves with its exit code. */
@@ -57,6 +60,8 @@ async function run(config: RelayConfig, debug: boolean): Promise<number> {
     definition: ObserverService,
     handlers: relayHandlers({nodes, version, sortBufferLength, sortBufferDrainMs}),
   }
+  const registry = new MetricRegistry()
+  const interceptors = config.metricsAddress === '' ? [] : [callMeter(registry)]
   const lifecycle = new Lifecycle({log})
   lifecycle.add({name: 'nodes', start: () => nodes.start(), stop: () => nodes.stop()})
   const serve = (name: string, address: string, start: () => ReturnType<typeof listenOnAddress>) => {
@@ -71,9 +76,16 @@ async function run(config: RelayConfig, debug: boolean): Promise<number> {
       stop: () => close(),
     })
   }
-  serve('flows', config.listenAddress, () => listenOnAddress(config.listenAddress, config.server, [observer, health, ...reflectionServices([observer, health])]))
+  const services = [observer, health, ...reflectionServices([observer, health])]
+  serve('flows', config.listenAddress, () =>
+    listenOnAddress(config.listenAddress, config.server, services, interceptors),
+  )
   if (config.healthAddress !== '')
     serve('health', config.healthAddress, () => listenOnAddress(config.healthAddress, undefined, [health]))
+  if (config.metricsAddress !== '') {
+    countNodes(registry, nodes)
+    lifecycle.add(metricsPart(registry, config.metricsAddress))
+  }
   const error = await lifecycle.run()
   if (error !== undefined) log.error('ending', {error})
   log.flush()

@@ -1,8 +1,16 @@
 /** Servers of gRPC on a unix socket (plain, for this machine) and a port (TLS when there are certificates). */
 import {chmodSync, mkdirSync, rmSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {experimental, Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall} from '@grpc/grpc-js'
+import {
+  experimental,
+  Server,
+  ServerCredentials,
+  type ServerInterceptor,
+  type ServiceDefinition,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js'
 import {fail} from '../../runtime/errors.ts'
+import {callLimit} from './call-limit.ts'
 import {HUBBLE_LISTEN_FAILED} from './errors.ts'
 
 export interface TlsFiles {
@@ -18,6 +26,8 @@ export interface GrpcService {
 }
 
 const tlsRefreshMs = 10_000
+/** of one server, whoever asks */
+const streamsMax = 1024
 const limits = {
   'grpc.max_receive_message_length': 4 << 20,
   'grpc.max_concurrent_streams': 1024,
@@ -27,10 +37,14 @@ const limits = {
 }
 
 /** @throws HUBBLE_LISTEN_FAILED */
-export async function listenOnUnixSocket(path: string, services: readonly GrpcService[]): Promise<Server> {
+export async function listenOnUnixSocket(
+  path: string,
+  services: readonly GrpcService[],
+  interceptors: readonly ServerInterceptor[] = [],
+): Promise<Server> {
   mkdirSync(dirname(path), {recursive: true})
   rmSync(path, {force: true})
-  const server = await listen(`unix://${path}`, ServerCredentials.createInsecure(), services)
+  const server = await listen(`unix://${path}`, ServerCredentials.createInsecure(), services, interceptors)
   chmodSync(path, 0o660)
   return server
 }
@@ -44,9 +58,11 @@ export function listenOnAddress(
   address: string,
   tls: TlsFiles | undefined,
   services: readonly GrpcService[],
+  interceptors: readonly ServerInterceptor[] = [],
 ): Promise<Server> {
   const target = address.startsWith(':') ? `[::]${address}` : address
-  return listen(target, tls === undefined ? ServerCredentials.createInsecure() : tlsCredentials(tls), services)
+  const credentials = tls === undefined ? ServerCredentials.createInsecure() : tlsCredentials(tls)
+  return listen(target, credentials, services, interceptors)
 }
 
 export function closeGrpcServer(server: Server): void {
@@ -71,8 +87,9 @@ async function listen(
   target: string,
   credentials: ServerCredentials,
   services: readonly GrpcService[],
+  interceptors: readonly ServerInterceptor[],
 ): Promise<Server> {
-  const server = new Server(limits)
+  const server = new Server({...limits, interceptors: [...interceptors, callLimit(streamsMax)]})
   for (const {definition, handlers} of services) server.addService(definition, handlers)
   return new Promise((resolve, reject) => {
     server.bindAsync(target, credentials, (error) => {

@@ -1,6 +1,9 @@
 /** What the agent and its thread of flows tell each other. Plain values only: they are copied. */
-import type {AgentEvent, FlowFilter} from '../../api/gen/flow.ts'
+import type {AgentEvent} from '../../api/gen/flow.ts'
+import type {ExportPlan} from '../export/export-config.ts'
 import type {NameChanges} from '../flow/name-table.ts'
+import type {RedactionWishes} from '../flow/redaction.ts'
+import type {AccessRecord} from '../observe/access-record.ts'
 import type {TlsFiles} from './listen.ts'
 import type {Peer} from './peers.ts'
 
@@ -17,19 +20,12 @@ export interface WorkerOptions {
   /** empty: no port */
   readonly listenAddress: string
   readonly tls: TlsFiles | undefined
-  /** undefined: flows are written nowhere */
-  readonly exported?:
-    | {
-        /** `stdout`: to the log of the agent */
-        readonly path: string
-        readonly maxMegabytes: number
-        readonly backups: number
-        readonly compress: boolean
-        readonly fieldMask: readonly string[]
-        readonly allow: readonly FlowFilter[]
-        readonly deny: readonly FlowFilter[]
-      }
-    | undefined
+  /** where flows are handed on to */
+  readonly exports: readonly ExportPlan[]
+  /** file with more of them, which may change; empty: none */
+  readonly flowLogsPath: string
+  /** undefined: records of layer 7 are told as they are */
+  readonly redact?: RedactionWishes
   /** undefined: nothing is counted */
   readonly metrics?: {
     readonly specs: readonly string[]
@@ -42,6 +38,8 @@ export type ToWorker =
   | {readonly kind: 'names'; readonly changes: NameChanges}
   | {readonly kind: 'peers'; readonly peers: readonly Peer[]}
   | {readonly kind: 'agent-event'; readonly time: bigint; readonly event: AgentEvent}
+  /** what proxies saw: requests and answers of DNS and HTTP */
+  | {readonly kind: 'access'; readonly records: readonly AccessRecord[]}
   | {readonly kind: 'stop'}
 
 export interface WorkerCounts {

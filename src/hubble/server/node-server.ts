@@ -7,15 +7,17 @@ import type {Server} from '@grpc/grpc-js'
 import {HealthService} from '../../api/gen/health.ts'
 import {ObserverService} from '../../api/gen/observer.ts'
 import {PeerService} from '../../api/gen/peer.ts'
+import {MetricRegistry} from '../../runtime/metrics.ts'
 import {qualifiedNode} from '../../api/hubble-names.ts'
 import {MonitorServer} from '../../api/monitor-server.ts'
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
 import {eventCodec} from '../../datapath/gen/types.ts'
-import {FlowExporter} from '../export/flow-exporter.ts'
-import {RotatingFile} from '../export/rotating-file.ts'
+import {Exports} from '../export/exports.ts'
 import {NameTable} from '../flow/name-table.ts'
+import {type Redact, redaction} from '../flow/redaction.ts'
 import {FlowMeter} from '../metrics/flow-meter.ts'
 import {serveMetrics} from '../metrics/metrics-server.ts'
+import {type AccessRecord, appendAccess} from '../observe/access-record.ts'
 import {machineClocks} from '../observe/boot-clock.ts'
 import {EventPump, type EventSource} from '../observe/event-pump.ts'
 import {EventTap} from '../observe/event-tap.ts'
@@ -44,7 +46,8 @@ export class NodeServer {
   readonly #servers: Server[] = []
   readonly #monitor: MonitorServer
   #meter: FlowMeter | undefined
-  #exporter: FlowExporter | undefined
+  readonly #exports: Exports
+  readonly #redact: Redact | undefined
   #metricsServer: HttpServer | undefined
   #counting: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
@@ -53,6 +56,7 @@ export class NodeServer {
   constructor(options: WorkerOptions, source: EventSource, trouble: (message: string) => void = () => {}) {
     const nodeName = qualifiedNode(options.clusterName, options.nodeName)
     this.#options = options
+    this.#redact = options.redact === undefined ? undefined : redaction(options.redact)
     this.#names = new NameTable(nodeName)
     const store = new FlowStore(options.capacity)
     store.complete = new SocketEnds(store, this.#names).complete
@@ -70,21 +74,20 @@ export class NodeServer {
       bootTimeNs: boot,
     })
     const builder = new FlowBuilder(store, this.#pump.time, this.#names, options.version)
-    if (options.exported !== undefined) {
-      const {path, maxMegabytes, backups, compress, ...wanted} = options.exported
-      const file = new RotatingFile({path, maxBytes: maxMegabytes * 1_000_000, backups, compress, now: Date.now})
-      this.#exporter = new FlowExporter({
-        pump: this.#pump,
-        builder,
-        nodeName,
-        ...wanted,
-        write: (lines) => (path === 'stdout' ? process.stdout.write(lines) : file.write(lines)),
-        failed: (error) => trouble(`flows cannot be written to ${path}: ${error.message}`),
-      })
-    }
     const {clusterName, version, metrics} = options
     if (metrics !== undefined && metrics.specs.length > 0)
       this.#meter = new FlowMeter(this.#pump, builder, metrics.specs)
+    this.#exports = new Exports({
+      pump: this.#pump,
+      builder,
+      nodeName,
+      clusterName,
+      version,
+      plans: options.exports,
+      flowLogsPath: options.flowLogsPath,
+      registry: this.#meter?.registry ?? new MetricRegistry(),
+      trouble,
+    })
     const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
     const services = [
       {definition: ObserverService, handlers: observerHandlers(observer)},
@@ -98,7 +101,7 @@ export class NodeServer {
   async start(): Promise<void> {
     const {socketPath, monitorPath, listenAddress, tls, metrics} = this.#options
     this.#pump.start()
-    this.#exporter?.start()
+    this.#exports.start()
     const meter = this.#meter
     if (meter !== undefined && metrics !== undefined) {
       this.#metricsServer = await serveMetrics(meter.registry, metrics.address)
@@ -109,22 +112,32 @@ export class NodeServer {
     if (listenAddress !== '') this.#servers.push(await listenOnAddress(listenAddress, tls, this.#services))
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     for (const server of this.#servers) closeGrpcServer(server)
     this.#pump.stop()
     clearInterval(this.#counting)
-    this.#exporter?.stop()
     this.#metricsServer?.close()
     if (this.#options.monitorPath !== '') void this.#monitor.close()
+    await this.#exports.stop()
   }
 
   hear(message: ToWorker): void {
     if (message.kind === 'names') this.#names.apply(message.changes)
     else if (message.kind === 'peers') this.#peers.set(message.peers)
+    else if (message.kind === 'access') this.#takeRecords(message.records)
     else if (message.kind === 'agent-event') {
       this.#agentEvents.add(message)
       this.#monitor.notify(agentNotice(message.event))
     }
+  }
+
+  /** Redacted before they are kept: what must not be told is nowhere. */
+  #takeRecords(records: readonly AccessRecord[]): void {
+    for (const one of records) {
+      const record = this.#redact === undefined ? one.record : this.#redact(one.record)
+      appendAccess(this.#pump.store, {...one, record})
+    }
+    this.#pump.wake()
   }
 
   get counts(): WorkerCounts {

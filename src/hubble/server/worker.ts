@@ -17,10 +17,11 @@ try {
   const server = new NodeServer(options, stream, (message) => tell({kind: 'trouble', message}))
   port.on('message', (message: ToWorker) => {
     if (message.kind !== 'stop') return server.hear(message)
-    server.stop()
-    stream.close()
-    port.close()
-    process.exit()
+    void server.stop().finally(() => {
+      stream.close()
+      port.close()
+      process.exit()
+    })
   })
   await server.start()
   setInterval(() => tell({kind: 'counts', counts: server.counts}), countsEveryMs)

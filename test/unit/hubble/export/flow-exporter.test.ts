@@ -1,5 +1,6 @@
 import {expect, test} from 'vitest'
 import {FlowExporter} from '../../../../src/hubble/export/flow-exporter.ts'
+import {lineSink} from '../../../../src/hubble/export/flow-sink.ts'
 import {bareNames} from '../../../../src/hubble/flow/names.ts'
 import {EventPump} from '../../../../src/hubble/observe/event-pump.ts'
 import {FlowBuilder} from '../../../../src/hubble/observe/flow-builder.ts'
@@ -17,7 +18,9 @@ function exporter(write: (lines: string) => void, failed: (message: string) => v
     allow: [{verdict: [2]}],
     deny: [{destination_port: ['443']}],
     fieldMask: ['verdict', 'l4.TCP.destination_port'],
-    write,
+    aggregate: [],
+    aggregationMs: 0,
+    sink: lineSink(write),
     failed: (error) => failed(error.message),
   })
   made.start()
@@ -33,7 +36,7 @@ test('lines hold what is wanted of the flows that are wanted', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   pump.tick()
   await expect.poll(() => made.written, {timeout: 30_000}).toBe(2)
-  made.stop()
+  await made.stop()
 
   const lines = text
     .trim()
@@ -61,7 +64,7 @@ test('a file that cannot be written ends nothing, and is told', async () => {
   ring.write({type: 1, point: 133})
   pump.tick()
   await expect.poll(() => made.failed, {timeout: 30_000}).toBe(2)
-  made.stop()
+  await made.stop()
 
   expect(told[0]).toContain('no space left')
 })
