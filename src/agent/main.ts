@@ -198,7 +198,9 @@ export class Agent {
       clock: context.clock,
       fill: () => this.services?.fill ?? [],
     })
-    this.hubble = config['enable-hubble'] ? new HubblePart(context, this.tables, () => this.policy?.revision ?? 0) : undefined
+    this.hubble = config['enable-hubble']
+      ? new HubblePart(context, this.tables, () => this.policy?.revision ?? 0)
+      : undefined
     this.flows = this.hubble ?? new MonitorPart(config)
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>
       statusModel(this.sources(), {brief: false, requireKubernetes: false}),

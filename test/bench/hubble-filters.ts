@@ -73,9 +73,19 @@ export default async function bench(): Promise<BenchRow[]> {
       // the first run is the compiler's
       if (round > 0) values.push(((performance.now() - started) * 1e6) / flows)
     }
-    rows.push({name: `filter by ${name}, ${flows} flows`, unit: 'ns', ...spread(values), note: `${budget}; ${found} match`})
+    rows.push({
+      name: `filter by ${name}, ${flows} flows`,
+      unit: 'ns',
+      ...spread(values),
+      note: `${budget}; ${found} match`,
+    })
   }
   const each = store.bytes / (capacity + 1)
-  rows.push({name: 'memory of a stored flow', unit: 'B', ...spread([each]), note: `${capacity} flows: ${(store.bytes / 2 ** 20).toFixed(0)} MiB`})
+  rows.push({
+    name: 'memory of a stored flow',
+    unit: 'B',
+    ...spread([each]),
+    note: `${capacity} flows: ${(store.bytes / 2 ** 20).toFixed(0)} MiB`,
+  })
   return rows
 }

@@ -228,6 +228,47 @@ hubble-export-allowlist: {{ join " " .allowList | quote }}
 {{- if .denyList }}
 hubble-export-denylist: {{ join " " .denyList | quote }}
 {{- end }}
+{{- if .fieldAggregate }}
+hubble-export-fieldaggregate: {{ join " " .fieldAggregate | quote }}
+hubble-export-aggregation-interval: {{ .aggregationInterval | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if .export.dynamic.enabled }}
+hubble-flowlogs-config-path: /flowlog-config/flowlogs.yaml
+{{- end }}
+{{- with .export.otlp }}
+{{- if .enabled }}
+hubble-export-otlp-endpoint: {{ .endpoint | quote }}
+hubble-export-otlp-signals: {{ join " " .signals | quote }}
+hubble-export-otlp-tls: {{ .tls.enabled | quote }}
+{{- if .secretName }}
+hubble-export-otlp-secret-path: /var/lib/cilium/otlp
+{{- end }}
+{{- if .allowList }}
+hubble-export-otlp-allowlist: {{ join " " .allowList | quote }}
+{{- end }}
+{{- if .denyList }}
+hubble-export-otlp-denylist: {{ join " " .denyList | quote }}
+{{- end }}
+{{- if .fieldAggregate }}
+hubble-export-otlp-fieldaggregate: {{ join " " .fieldAggregate | quote }}
+hubble-export-otlp-aggregation-interval: {{ .aggregationInterval | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .redact }}
+{{- if .enabled }}
+hubble-redact-enabled: "true"
+hubble-redact-http-urlquery: {{ .http.urlQuery | quote }}
+hubble-redact-http-userinfo: {{ .http.userInfo | quote }}
+{{- if .http.headers.allow }}
+hubble-redact-http-headers-allow: {{ join " " .http.headers.allow | quote }}
+{{- end }}
+{{- if .http.headers.deny }}
+hubble-redact-http-headers-deny: {{ join " " .http.headers.deny | quote }}
+{{- end }}
+hubble-redact-kafka-apikey: {{ .kafka.apiKey | quote }}
 {{- end }}
 {{- end }}
 hubble-prefer-ipv6: {{ .preferIpv6 | quote }}

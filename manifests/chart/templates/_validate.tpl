@@ -26,6 +26,12 @@
 {{- if and .Values.operator.setNodeTaints (not .Values.operator.removeNodeTaints) -}}
   {{- $wrong = append $wrong "operator.setNodeTaints=true with operator.removeNodeTaints=false would keep nodes tainted for ever" -}}
 {{- end -}}
+{{- if and .Values.hubble.export.otlp.enabled (not .Values.hubble.export.otlp.endpoint) -}}
+  {{- $wrong = append $wrong "hubble.export.otlp.enabled=true needs hubble.export.otlp.endpoint, the address of the collector" -}}
+{{- end -}}
+{{- if and .Values.hubble.redact.http.headers.allow .Values.hubble.redact.http.headers.deny -}}
+  {{- $wrong = append $wrong "hubble.redact.http.headers.allow and hubble.redact.http.headers.deny exclude each other" -}}
+{{- end -}}
 {{- if and .Values.hubble.enabled .Values.hubble.ui.enabled (not .Values.hubble.relay.enabled) -}}
   {{- $wrong = append $wrong "hubble.ui.enabled=true needs hubble.relay.enabled=true: the page asks the relay" -}}
 {{- end -}}

@@ -98,7 +98,8 @@ function readPlan(value: unknown, place: string, wrong: (detail: string) => neve
   if (typeof path !== 'string' || (path !== 'stdout' && !path.startsWith('/')))
     return wrong(`${place}.filePath must be a path from the root, or stdout`)
   const until = end === undefined || end === null ? undefined : new Date(end as string).getTime()
-  if (until !== undefined && Number.isNaN(until)) return wrong(`${place}.end must be a time such as 2026-01-02T15:04:05Z`)
+  if (until !== undefined && Number.isNaN(until))
+    return wrong(`${place}.end must be a time such as 2026-01-02T15:04:05Z`)
   const aggregationMs = interval === undefined ? 0 : parseDuration(String(interval))
   if (aggregationMs === undefined) return wrong(`${place}.aggregationInterval must be a span such as 30s`)
   return {

@@ -48,7 +48,10 @@ export class FlowAggregator {
         this.#alike.set(key, known)
       }
       // the newest says when it was last so
-      known.response = {...response, flow: {...shown, time: flow.time, ...(flow.uuid === undefined ? {} : {uuid: flow.uuid})}}
+      known.response = {
+        ...response,
+        flow: {...shown, time: flow.time, ...(flow.uuid === undefined ? {} : {uuid: flow.uuid})},
+      }
       if (flow.traffic_direction === ingress) known.aggregate.ingress_flow_count++
       else if (flow.traffic_direction === egress) known.aggregate.egress_flow_count++
       else known.aggregate.unknown_direction_flow_count++

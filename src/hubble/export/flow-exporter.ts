@@ -54,10 +54,7 @@ export class FlowExporter {
   start(): void {
     const aggregator = this.#aggregator
     if (aggregator !== undefined)
-      this.#timer = setInterval(
-        () => this.#write(aggregator.take()),
-        this.#options.aggregationMs || usualAggregationMs,
-      )
+      this.#timer = setInterval(() => this.#write(aggregator.take()), this.#options.aggregationMs || usualAggregationMs)
     void this.#run()
   }
 
@@ -80,9 +77,7 @@ export class FlowExporter {
     const shown =
       mask === undefined
         ? batch
-        : batch.map((response) =>
-            response.flow === undefined ? response : {...response, flow: mask(response.flow)},
-          )
+        : batch.map((response) => (response.flow === undefined ? response : {...response, flow: mask(response.flow)}))
     try {
       this.#options.sink.write(shown)
       this.written += batch.length

@@ -53,11 +53,7 @@ export function spanOf(flow: Flow): Span {
     span_id: spanId,
     name,
     kind:
-      flow.l7 === undefined
-        ? spanKinds.internal
-        : flow.traffic_direction === 2
-          ? spanKinds.client
-          : spanKinds.server,
+      flow.l7 === undefined ? spanKinds.internal : flow.traffic_direction === 2 ? spanKinds.client : spanKinds.server,
     start_time_unix_nano: type === L7FlowType.RESPONSE ? end - latency : end,
     end_time_unix_nano: end,
     attributes: attributesOf(flow),

@@ -122,7 +122,10 @@ export class OtlpSink implements FlowSink {
     if (signals.includes('traces')) {
       const spans = flows.map(spanOf)
       const request = {resource_spans: [{resource, scope_spans: [{scope, spans}]}]}
-      refused = Math.max(refused, rejected(await this.#ask(paths.traces, TraceService.Export.requestSerialize(request))))
+      refused = Math.max(
+        refused,
+        rejected(await this.#ask(paths.traces, TraceService.Export.requestSerialize(request))),
+      )
     }
     return refused
   }

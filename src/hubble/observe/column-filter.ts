@@ -113,7 +113,10 @@ function compile(columns: EventColumns, filter: FlowFilter): Compiled {
     else narrows.push({field, narrow})
   }
   narrows.sort((a, b) => rank(a.field) - rank(b.field))
-  return {columns: both(narrows.map(({narrow}) => narrow)), rest: rest.length === 0 ? undefined : (flow) => rest.every((test) => test(flow))}
+  return {
+    columns: both(narrows.map(({narrow}) => narrow)),
+    rest: rest.length === 0 ? undefined : (flow) => rest.every((test) => test(flow)),
+  }
 }
 
 /** What leaves the fewest comes first; what costs more comes last. */

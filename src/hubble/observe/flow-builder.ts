@@ -79,7 +79,8 @@ export class FlowBuilder {
     else this.#addSocket(flow, slot)
     // a process that was refused has sent nothing that could have flags
     const process = socket || c.file(slot) === sourceFile.FILE_SOCK
-    const summary = type === accessEventType ? '' : process ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
+    const summary =
+      type === accessEventType ? '' : process ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
     if (summary !== '') flow.Summary = summary
     return flow
   }

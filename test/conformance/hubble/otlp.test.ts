@@ -45,7 +45,13 @@ const drop: Flow = {
   drop_reason_desc: 133,
   IP: {source: 'fd00::5', destination: '10.0.2.7', ipVersion: 2},
   l4: {TCP: {source_port: 40_000, destination_port: 80, flags: {SYN: true}}},
-  source: {identity: 1234, namespace: 'shop', pod_name: 'web-0', labels: ['k8s:app=web'], workloads: [{name: 'web', kind: 'Deployment'}]},
+  source: {
+    identity: 1234,
+    namespace: 'shop',
+    pod_name: 'web-0',
+    labels: ['k8s:app=web'],
+    workloads: [{name: 'web', kind: 'Deployment'}],
+  },
   destination: {identity: 2},
   Type: 1,
   event_type: {type: 1, sub_type: 133},
@@ -77,7 +83,9 @@ test('a flow is a log record with who, what and why', async () => {
 
   expect(failed).toEqual([])
   expect(scope).toBe('[team-a]')
-  const [{resource, scopeLogs}] = json['resourceLogs'] as [{resource: {attributes: Attribute[]}; scopeLogs: {scope: object; logRecords: Record<string, unknown>[]}[]}]
+  const [{resource, scopeLogs}] = json['resourceLogs'] as [
+    {resource: {attributes: Attribute[]}; scopeLogs: {scope: object; logRecords: Record<string, unknown>[]}[]},
+  ]
   expect(plain(resource.attributes)).toEqual({
     'service.name': 'hubble',
     'service.version': '1.2.3',

@@ -50,7 +50,12 @@ test('it reads a message that it has never seen', async () => {
 })
 
 test('it asks for flows with a filter and understands them', async () => {
-  const text = await ask('-d', '{"number":"5","whitelist":[{"ip_version":["IPv6"]}]}', socketPath, 'observer.Observer/GetFlows')
+  const text = await ask(
+    '-d',
+    '{"number":"5","whitelist":[{"ip_version":["IPv6"]}]}',
+    socketPath,
+    'observer.Observer/GetFlows',
+  )
   const answer = JSON.parse(text) as {flow: object; nodeName: string}
 
   expect(answer).toMatchObject({

@@ -87,7 +87,7 @@ export async function startObserver(options: {readonly capacity?: number} = {}):
           listenAddress: '',
           tls: undefined,
           exports: [],
-      flowLogsPath: '',
+          flowLogsPath: '',
           metrics: {specs: [], address: ''},
         },
         ring,

@@ -18,6 +18,9 @@ peer-service: {{ printf "hubble-peer.%s.svc.%s.:%d" .Release.Namespace .Values.h
 {{- with .Values.hubble.relay }}
 listen-address: {{ printf ":%d" (.listenPort | int) | quote }}
 health-listen-address: ":4222"
+{{- if .prometheus.enabled }}
+metrics-listen-address: {{ printf ":%d" (.prometheus.port | int) | quote }}
+{{- end }}
 {{- if .retryTimeout }}
 retry-timeout: {{ .retryTimeout | quote }}
 {{- end }}

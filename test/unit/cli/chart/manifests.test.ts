@@ -196,16 +196,46 @@ describe('every value that names a key', () => {
     'prometheus.port': {'prometheus.enabled': true},
     'hubble.metrics.port': {'hubble.metrics.enabled': ['drop']},
     ...Object.fromEntries(
-      ['filePath', 'fileMaxSizeMb', 'fileMaxBackups', 'fileCompress', 'fieldMask', 'allowList', 'denyList'].map(
-        (name) => [`hubble.export.static.${name}`, {'hubble.export.static.enabled': true}],
-      ),
+      [
+        'filePath',
+        'fileMaxSizeMb',
+        'fileMaxBackups',
+        'fileCompress',
+        'fieldMask',
+        'allowList',
+        'denyList',
+        'fieldAggregate',
+      ].map((name) => [`hubble.export.static.${name}`, {'hubble.export.static.enabled': true}]),
+    ),
+    'hubble.export.static.aggregationInterval': {
+      'hubble.export.static.enabled': true,
+      'hubble.export.static.fieldAggregate': ['verdict'],
+    },
+    'hubble.export.otlp.enabled': {'hubble.export.otlp.endpoint': 'collector:4317'},
+    ...Object.fromEntries(
+      ['signals', 'tls.enabled', 'secretName', 'allowList', 'denyList', 'fieldAggregate'].map((name) => [
+        `hubble.export.otlp.${name}`,
+        {'hubble.export.otlp.enabled': true, 'hubble.export.otlp.endpoint': 'collector:4317'},
+      ]),
+    ),
+    'hubble.export.otlp.endpoint': {'hubble.export.otlp.enabled': true, 'hubble.export.otlp.endpoint': 'first:1'},
+    'hubble.export.otlp.aggregationInterval': {
+      'hubble.export.otlp.enabled': true,
+      'hubble.export.otlp.endpoint': 'collector:4317',
+      'hubble.export.otlp.fieldAggregate': ['verdict'],
+    },
+    ...Object.fromEntries(
+      ['http.urlQuery', 'http.userInfo', 'http.headers.allow', 'http.headers.deny', 'kafka.apiKey'].map((name) => [
+        `hubble.redact.${name}`,
+        {'hubble.redact.enabled': true},
+      ]),
     ),
   }
   const candidates: Readonly<Record<string, readonly Value[]>> = {
     boolean: [true, false],
     integer: [25n, 125n, 2000n],
-    string: ['7s', '64Mi', '/a/b', '10.9.0.0/16', 'fd00::/100', '0.5', '31000,31999', 'AAAAAAAAAAAAAAAA'],
-    array: [['10.9.0.0/16'], ['fd00::/100'], ['+a'], ['nodes']],
+    string: ['7s', '64Mi', '/a/b', '10.9.0.0/16', 'fd00::/100', '0.5', '31000,31999', 'AAAAAAAAAAAAAAAA', 'host:4317'],
+    array: [['10.9.0.0/16'], ['fd00::/100'], ['+a'], ['nodes'], ['traces']],
   }
   const typesOf = ({schema, default: fallback}: DescribedValue): string[] => {
     const own = Array.isArray(fallback) ? 'array' : typeof fallback === 'number' ? 'integer' : typeof fallback

@@ -70,8 +70,9 @@ async function packet(dport: number): Promise<void> {
 }
 
 const value = async (name: string, labels: Record<string, string> = {}) =>
-  (await registry.samples()).find((one) => one.name === name && Object.entries(labels).every(([key, text]) => one.labels[key] === text))
-    ?.value
+  (await registry.samples()).find(
+    (one) => one.name === name && Object.entries(labels).every(([key, text]) => one.labels[key] === text),
+  )?.value
 
 test('one begins when the file names it, changes and ends with it', async () => {
   exports.start()

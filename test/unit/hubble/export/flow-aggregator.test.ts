@@ -3,7 +3,12 @@ import type {Flow} from '../../../../src/api/gen/flow.ts'
 import {FlowAggregator} from '../../../../src/hubble/export/flow-aggregator.ts'
 
 const flow = (time: bigint, port: number, direction: number): {flow: Flow; node_name: string; time: bigint} => ({
-  flow: {time, verdict: 1, traffic_direction: direction, l4: {TCP: {source_port: 40_000 + Number(time), destination_port: port}}},
+  flow: {
+    time,
+    verdict: 1,
+    traffic_direction: direction,
+    l4: {TCP: {source_port: 40_000 + Number(time), destination_port: port}},
+  },
   node_name: 'n1',
   time,
 })

@@ -69,7 +69,12 @@ async function flows(request: GetFlowsRequest) {
 
 const request: Layer7 = {
   type: 1,
-  http: {method: 'GET', url: 'http://ann:pw@shop/cart?id=1', headers: [{key: 'cookie', value: 'c'}], protocol: 'HTTP/1.1'},
+  http: {
+    method: 'GET',
+    url: 'http://ann:pw@shop/cart?id=1',
+    headers: [{key: 'cookie', value: 'c'}],
+    protocol: 'HTTP/1.1',
+  },
 }
 const answer: Layer7 = {type: 2, latency_ns: 20_000_000n, http: {...request.http, code: 503}}
 const dns: Layer7 = {type: 2, dns: {query: 'a.b.', qtypes: ['AAAA'], rrtypes: ['AAAA'], ips: ['fd00::9'], rcode: 0}}
@@ -89,7 +94,11 @@ test('a record is a flow of layer 7, and says nothing that it must not', async (
       source: {ID: 7, identity: 300},
       l7: {
         type: 1,
-        http: {method: 'GET', url: 'http://ann:HUBBLE_REDACTED@shop/cart', headers: [{key: 'cookie', value: 'HUBBLE_REDACTED'}]},
+        http: {
+          method: 'GET',
+          url: 'http://ann:HUBBLE_REDACTED@shop/cart',
+          headers: [{key: 'cookie', value: 'HUBBLE_REDACTED'}],
+        },
       },
       trace_context: {parent: {trace_id: '0af7651916cd43dd8448eb211c80319c'}},
     },
@@ -121,15 +130,19 @@ test('a record is forgotten with its event, and never told with another', async 
 })
 
 test('requests and answers are counted', async () => {
-  tell(access(request), access(answer, {isReply: true, direction: 1}), access(dns, {protocol: 17, isReply: true, direction: 1}))
+  tell(
+    access(request),
+    access(answer, {isReply: true, direction: 1}),
+    access(dns, {protocol: 17, isReply: true, direction: 1}),
+  )
 
   const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
 
-  expect(text).toContain('hubble_http_requests_total{method="GET",protocol="HTTP/1.1",status="503",reporter="client"} 1')
-  expect(text).toContain('hubble_http_request_duration_seconds_bucket{method="GET",reporter="client",le="0.025"} 1')
   expect(text).toContain(
-    'hubble_dns_responses_total{query="a.b.",rcode="No Error",qtypes="AAAA",ips_returned="1"} 1',
+    'hubble_http_requests_total{method="GET",protocol="HTTP/1.1",status="503",reporter="client"} 1',
   )
+  expect(text).toContain('hubble_http_request_duration_seconds_bucket{method="GET",reporter="client",le="0.025"} 1')
+  expect(text).toContain('hubble_dns_responses_total{query="a.b.",rcode="No Error",qtypes="AAAA",ips_returned="1"} 1')
   expect(text).toContain('hubble_dns_response_types_total{query="a.b.",type="AAAA",qtypes="AAAA"} 1')
 })
 
@@ -137,7 +150,7 @@ test('names that DNS gave stand beside addresses', async () => {
   server.hear({kind: 'names', changes: {dns: [['fd00::7', ['shop.example.']]]}})
   tell(access(request))
 
-  expect((await flows({number: 1n, whitelist: [{destination_fqdn: ['*.example']}]})).map((one) => one.destination_names)).toEqual([
-    ['shop.example.'],
-  ])
+  expect(
+    (await flows({number: 1n, whitelist: [{destination_fqdn: ['*.example']}]})).map((one) => one.destination_names),
+  ).toEqual([['shop.example.']])
 })

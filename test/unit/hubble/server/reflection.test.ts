@@ -70,7 +70,13 @@ describe.each(['v1', 'v1alpha'] as const)('reflection %s', (version) => {
     const root = (protobuf.Root as any).fromDescriptor({file}) as protobuf.Root
     const type = root.lookupType('observer.GetFlowsResponse')
     const bytes = encodeMessage(GetFlowsResponse, {
-      flow: {verdict: 2, IP: {source: 'fd00::1'}, time: 1_500_000_000n, is_reply: false, l4: {TCP: {flags: {SYN: true}}}},
+      flow: {
+        verdict: 2,
+        IP: {source: 'fd00::1'},
+        time: 1_500_000_000n,
+        is_reply: false,
+        l4: {TCP: {flags: {SYN: true}}},
+      },
       node_name: 'a/b',
     })
 
