@@ -3,23 +3,18 @@
  * an empty program with the same preparation. All paths take turns.
  */
 import {resolve} from 'node:path'
-import {mapTypes} from '../../src/kernel/bpf/map-types.ts'
 import {loadObject} from '../../src/kernel/bpf/object.ts'
 import {runSkbProgram} from '../../src/kernel/bpf/test-run.ts'
-import {bytes, u32} from '../../src/kernel/codec.ts'
 import {addr, BpfNode, devices, type Hook, macs, type Plan, plans} from '../bpf/node.ts'
 import {answer} from '../bpf/support/answer.ts'
 import {type Packet, tcp, udp} from '../bpf/support/packet.ts'
 import type {BenchRow} from './rows.ts'
+import {againShape, againValue, targetShape} from './support/same-packet.ts'
 
 const rounds = 9
 const repeat = 20_000
 /** New flows are measured in small portions: a flood of them would be refused. */
 const newFlows = 1000
-
-const againSize = 168
-const againShape = {name: 'again', type: mapTypes.array, maxEntries: 1, key: u32, value: bytes(againSize)}
-const targetShape = {name: 'target', type: mapTypes.prog_array, maxEntries: 1, key: u32, value: u32}
 
 interface Path {
   readonly name: string
@@ -172,12 +167,10 @@ function pathsOf(plan: Plan, native: BpfNode, tunnel: BpfNode, told: BpfNode): P
 /** struct again of bench_entry.c */
 function encode({packet, tunnel, portAt}: Path): Uint8Array {
   const frame = packet instanceof Uint8Array ? packet : packet.bytes
-  const value = new Uint8Array(againSize)
+  const value = againValue(frame)
   const view = new DataView(value.buffer)
-  value.set(frame.subarray(0, 128))
   if (tunnel) value.set(addr(tunnel.remote), 128)
   view.setUint32(144, tunnel?.identity ?? 0, true)
-  view.setUint32(148, Math.min(frame.length, 128), true)
   view.setUint32(152, portAt ?? 0, true)
   view.setUint32(156, 33000, true)
   return value

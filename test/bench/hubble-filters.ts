@@ -4,7 +4,7 @@
  * of memory.
  */
 import type {FlowFilter} from '../../src/api/gen/flow.ts'
-import {eventCodec, eventOffsets as at} from '../../src/datapath/gen/types.ts'
+import {eventOffsets as at, eventCodec} from '../../src/datapath/gen/types.ts'
 import {bareNames} from '../../src/hubble/flow/names.ts'
 import {machineClocks} from '../../src/hubble/observe/boot-clock.ts'
 import {EventPump} from '../../src/hubble/observe/event-pump.ts'

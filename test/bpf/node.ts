@@ -457,6 +457,11 @@ export class BpfNode {
     return duplicateFd(this.#maps.get(name)!)
   }
 
+  /** Path of its namespace. */
+  get netns(): string {
+    return this.#path
+  }
+
   inside<T>(work: () => T extends PromiseLike<unknown> ? never : T): T {
     return inNetns(this.#path, work)
   }

@@ -40,9 +40,6 @@ export interface AccessRecord {
   readonly traceId?: string
 }
 
-/** What is kept beside the columns. */
-export type KeptRecord = Pick<AccessRecord, 'record' | 'traceId'>
-
 const scratch = new DataView(new ArrayBuffer(eventCodec.size))
 
 export function appendAccess(store: FlowStore, access: AccessRecord): void {

@@ -7,14 +7,20 @@
  *
  * Appending is the only writer. Nothing is ever moved: an event is forgotten when a newer one takes its place.
  */
+import type {Layer7} from '../../api/gen/flow.ts'
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
 import {eventCodec, eventOffsets} from '../../datapath/gen/types.ts'
-import type {KeptRecord} from './access-record.ts'
 
 const eventWords = eventCodec.size >> 2
 /** Distance of columns beyond their length: columns at a power of two from each other would share cache sets. */
 const padding = 16
 const lossesMax = 1024
+
+/** What is kept of a record of layer 7, beside the columns. */
+export interface KeptRecord {
+  readonly record: Layer7
+  readonly traceId?: string
+}
 
 /** Events that the programs wrote and nobody could read. */
 export interface Loss {

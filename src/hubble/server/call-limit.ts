@@ -1,5 +1,5 @@
 /** Bounds the streams that a server answers at a time: whoever comes then is told so, and nobody else suffers. */
-import {type ServerInterceptor, ServerInterceptingCall, status} from '@grpc/grpc-js'
+import {ServerInterceptingCall, type ServerInterceptor, status} from '@grpc/grpc-js'
 
 /** @param most streams at a time, of all clients together */
 export function callLimit(most: number): ServerInterceptor {

@@ -1,5 +1,5 @@
 /** Counts the calls of a server of gRPC, with the names that servers of gRPC have for that. */
-import {type ServerInterceptor, ServerInterceptingCall, status} from '@grpc/grpc-js'
+import {ServerInterceptingCall, type ServerInterceptor, status} from '@grpc/grpc-js'
 import type {MetricRegistry} from '../../runtime/metrics.ts'
 
 const codeNames = new Map(
