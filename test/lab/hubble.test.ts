@@ -1,6 +1,8 @@
 /** Hubble on a real cluster: known traffic in, exactly these flows out, of one node and, by the relay, of all. */
+import {createInterface} from 'node:readline'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Cluster, imageName, until} from '../support/lab/cluster.ts'
+import {Prometheus} from '../support/prometheus.ts'
 
 interface ShownFlow {
   readonly verdict: string
@@ -15,15 +17,32 @@ interface ShownFlow {
   readonly tunnel?: unknown
   readonly Summary?: string
   readonly time: string
+  readonly event_type: {readonly type: number}
+  readonly traffic_direction?: string
+  readonly ingress_denied_by?: readonly object[]
+}
+
+interface ShownAnswer {
+  readonly agent_event?: {
+    readonly type: string
+    readonly policy_update?: {readonly labels?: readonly string[]}
+  }
 }
 
 const cluster = new Cluster('t-hubble')
+const values = [
+  'ipv6.enabled=true',
+  'hubble.relay.enabled=true',
+  'hubble.metrics.enabled={drop,tcp,flow,icmp,port-distribution,flows-to-world,policy}',
+  'hubble.metrics.dashboards.enabled=true',
+  'hubble.export.dynamic.enabled=true',
+]
 const socket = '--server=unix:///var/run/cilium/hubble.sock'
 
 beforeAll(async () => {
   await cluster.down()
   await cluster.up(2)
-  await cluster.ciliumOk('install', '--wait', '--set', 'ipv6.enabled=true', '--set', 'hubble.relay.enabled=true')
+  await cluster.ciliumOk('install', '--wait', ...values.flatMap((value) => ['--set', value]))
   await cluster.apply(
     {
       apiVersion: 'apps/v1',
@@ -89,6 +108,16 @@ async function seen(node: string, since: string, ...filters: string[]): Promise<
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => (JSON.parse(line) as {flow: ShownFlow}).flow)
+}
+
+/** What `hubble observe KIND` says at a node's own socket. */
+async function hubbleAt(node: string, ...args: string[]): Promise<readonly ShownAnswer[]> {
+  const observe = ['hubble', 'observe', ...args, socket]
+  const text = await cluster.kubectl('-n', 'kube-system', 'exec', await agentOn(node), '--', ...observe)
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ShownAnswer)
 }
 
 const bracketed = (ip: string) => (ip.includes(':') ? `[${ip}]` : ip)
@@ -162,6 +191,141 @@ describe.each([0, 1])('family %i', (family) => {
     expect(flows[0]!.source).toMatchObject({pod_name: 'client'})
   })
 })
+
+describe('with a policy', () => {
+  beforeAll(async () => {
+    await cluster.apply({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: {name: 'no-ping', namespace: 'default'},
+      spec: {
+        podSelector: {matchLabels: {app: 'web'}},
+        policyTypes: ['Ingress'],
+        ingress: [{ports: [{protocol: 'TCP', port: 8080}]}],
+      },
+    })
+    const told = await until('the policy in the agent', 60_000, async () => {
+      const events = await hubbleAt('node2', 'agent-events', '--last', '100', '-o', 'json')
+      return events.find(({agent_event: event}) => event?.type === 'POLICY_UPDATED')
+    })
+    expect(told.agent_event?.policy_update?.labels).toContain('k8s:io.cilium.k8s.policy.name=no-ping')
+    // what was allowed before is allowed until the policy is in force
+    await until('the policy in force', 60_000, async () => {
+      const out = await inClient(
+        'ping',
+        '-c1',
+        '-W1',
+        (await addresses('pod', 'app=web'))[0]!,
+        '>/dev/null',
+        '&&',
+        'echo',
+        'came',
+      )
+      return out.includes('came') ? undefined : true
+    })
+  }, 180_000)
+  afterAll(() => cluster.kubectl('delete', 'networkpolicy', 'no-ping'))
+
+  test.each([0, 1])('what it denies is a verdict and a drop, with its name (family %i)', async (family) => {
+    const since = new Date().toISOString()
+    await inClient('ping', '-c1', '-W1', (await addresses('pod', 'app=web'))[family]!)
+
+    const flows = await until('the drop', 30_000, async () => {
+      const found = await seen('node2', since, '--protocol', 'icmp')
+      return found.some(({event_type: {type}}) => type === 1) ? found : undefined
+    })
+
+    expect(flows.map(({event_type: {type}, verdict, traffic_direction: way}) => [type, verdict, way])).toEqual([
+      [5, 'DROPPED', 'INGRESS'],
+      [1, 'DROPPED', 'INGRESS'],
+    ])
+    for (const flow of flows) {
+      expect(flow.drop_reason_desc).toBe('POLICY_DENIED')
+      expect(flow.source).toMatchObject({pod_name: 'client'})
+    }
+    expect(flows[0]!.ingress_denied_by).toMatchObject([{name: 'no-ping', namespace: 'default', kind: 'NetworkPolicy'}])
+  })
+
+  test.each([0, 1])('what it allows is a verdict with its name, then forwarded (family %i)', async (family) => {
+    const since = new Date().toISOString()
+    const ip = (await addresses('pod', 'app=web'))[family]!
+    await inClient('curl', '-s', '-m5', '-o', '/dev/null', `http://${bracketed(ip)}:8080/`)
+
+    const flows = await until('the flows', 30_000, async () => {
+      const found = await seen('node2', since, '--protocol', 'tcp')
+      return found.some(({Summary: text}) => text?.includes('FIN')) ? found : undefined
+    })
+
+    const [verdict, ...packets] = flows
+    expect(verdict).toMatchObject({
+      event_type: {type: 5},
+      verdict: 'FORWARDED',
+      traffic_direction: 'INGRESS',
+      ingress_allowed_by: [{name: 'no-ping', kind: 'NetworkPolicy'}],
+      Summary: 'TCP Flags: SYN',
+    })
+    expect(packets.every(({verdict: one, event_type: {type}}) => one === 'FORWARDED' && type === 4)).toBe(true)
+  })
+})
+
+describe('Prometheus', () => {
+  let prometheus: Prometheus
+  beforeAll(async () => {
+    const ips = await cluster.kubectl('get', 'nodes', '-o', 'jsonpath={.items[*].status.addresses[0].address}')
+    const targets = ips.split(' ').map((ip) => `${bracketed(ip)}:9965`)
+    prometheus = await Prometheus.start(targets, 20_000 + (process.pid % 10_000))
+  }, 180_000)
+  afterAll(() => prometheus?.stop())
+
+  test('shows data for every panel of the dashboard', async () => {
+    const text = await cluster.kubectl('-n', 'kube-system', 'get', 'cm', 'hubble-dashboard', '-o', 'json')
+    const {data} = JSON.parse(text) as {data: Record<string, string>}
+    const {panels} = JSON.parse(data['hubble-dashboard.json']!) as {panels: {targets?: {expr: string}[]}[]}
+    const expressions = panels.flatMap(({targets = []}) => targets.map(({expr}) => expr))
+    expect(expressions.length).toBeGreaterThan(5)
+    const traffic = async () => {
+      await inClient('ping', '-c1', '-W1', (await addresses('pod', 'app=web'))[0]!)
+      await inClient('curl', '-s', '-m2', '-o', '/dev/null', `http://${(await addresses('svc', 'empty'))[0]!}/`)
+      // outside: nobody answers there
+      await inClient('curl', '-s', '-m1', '-o', '/dev/null', 'http://192.0.2.1/')
+    }
+
+    for (const expression of expressions)
+      await until(`data for ${expression}`, 120_000, async () => {
+        await traffic()
+        const found = await prometheus.query(expression)
+        return found.length > 0 && found.every(({value}) => Number.isFinite(Number(value[1]))) ? true : undefined
+      })
+  }, 400_000)
+})
+
+test('flows are written as a ConfigMap says, which changes without a restart', async () => {
+  const flowlogs = {
+    flowLogs: [
+      {
+        name: 'pings',
+        filePath: '/var/run/cilium/hubble/pings.log',
+        fieldMask: ['l4', 'verdict'],
+        includeFilters: [{protocol: ['icmpv4'], destination_pod: ['default/web']}],
+      },
+    ],
+  }
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {name: 'cilium-flowlog-config', namespace: 'kube-system'},
+    data: {'flowlogs.yaml': JSON.stringify(flowlogs)},
+  })
+  const agent = await agentOn('node2')
+
+  const text = await until('the new file', 180_000, async () => {
+    await inClient('ping', '-c1', '-W1', (await addresses('pod', 'app=web'))[0]!)
+    return await cluster.kubectl('-n', 'kube-system', 'exec', agent, '--', 'cat', '/var/run/cilium/hubble/pings.log')
+  })
+
+  for (const line of text.trim().split('\n'))
+    expect((JSON.parse(line) as {flow: object}).flow).toEqual({verdict: 'FORWARDED', l4: {ICMPv4: {type: 8}}})
+}, 240_000)
 
 test('names of services that resolve are no drops', async () => {
   const since = new Date().toISOString()
@@ -249,4 +413,74 @@ describe('the relay', () => {
       (await hubble('status')).includes('Connected Nodes: 2/2') ? true : undefined,
     )
   }, 500_000)
+
+  test('who follows hears a node again whose agent was away, with certificates that were new meanwhile', async () => {
+    const lines: string[] = []
+    const {execa} = await import('execa')
+    const command = [
+      'bin/hubble.js',
+      'observe',
+      '-f',
+      '-P',
+      '--port-forward-port',
+      '0',
+      '--protocol',
+      'icmp',
+      '-o',
+      'json',
+    ]
+    const follower = execa(process.execPath, command, {
+      env: {KUBECONFIG: cluster.kubeconfig},
+      reject: false,
+      stdin: 'ignore',
+      buffer: false,
+    })
+    createInterface({input: follower.stdout}).on('line', (line) => lines.push(line))
+    const pinged = async (what: string) => {
+      const before = lines.length
+      await until(what, 240_000, async () => {
+        await inClient('ping', '-c1', '-W1', (await addresses('pod', 'app=web'))[0]!)
+        const nodes = new Set(lines.slice(before).map((line) => (JSON.parse(line) as {node_name?: string}).node_name))
+        return nodes.has('node1') && nodes.has('node2') ? true : undefined
+      })
+    }
+    try {
+      await pinged('flows of both nodes')
+      const uid = () =>
+        cluster.kubectl('-n', 'kube-system', 'get', 'secret', 'hubble-server-certs', '-o', 'jsonpath={.metadata.uid}')
+      const before = await uid()
+      const secrets = ['cilium-ca', 'hubble-server-certs', 'hubble-relay-client-certs']
+      await cluster.kubectl('-n', 'kube-system', 'delete', 'secret', ...secrets)
+      await cluster.kubectl('-n', 'kube-system', 'rollout', 'restart', 'deploy/cilium-operator')
+      await until('new certificates', 120_000, async () => ((await uid()) === before ? undefined : true))
+      await cluster.kubectl('-n', 'kube-system', 'delete', '--wait=false', await agentOn('node2'))
+      await pinged('flows of both nodes after the agent is back')
+    } finally {
+      follower.kill()
+      await follower
+    }
+  }, 700_000)
+
+  test('says that a node does not answer, and forgets one that is gone', async () => {
+    await cluster.kubectl('-n', 'kube-system', 'label', 'node', 'node2', 'without=agent')
+    const affinity = {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{matchExpressions: [{key: 'without', operator: 'DoesNotExist'}]}],
+      },
+    }
+    const patch = {spec: {template: {spec: {affinity: {nodeAffinity: affinity}}}}}
+    await cluster.kubectl('-n', 'kube-system', 'patch', 'ds', 'cilium', '--type=strategic', '-p', JSON.stringify(patch))
+
+    await until('the node is told as away', 240_000, async () =>
+      (await hubble('list', 'nodes')).match(/node2\s+Unavailable/) ? true : undefined,
+    )
+    expect(await hubble('status')).toContain('Unavailable Nodes: node2')
+
+    await cluster.kubectl('delete', 'node', 'node2')
+    await cluster.kubectl('delete', 'ciliumnode', 'node2', '--ignore-not-found')
+    await until('the node is forgotten', 240_000, async () => {
+      const text = await hubble('list', 'nodes')
+      return text.includes('node1') && !text.includes('node2') ? true : undefined
+    })
+  }, 600_000)
 })
