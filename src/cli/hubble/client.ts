@@ -51,9 +51,9 @@ export class HubbleClient {
         const detail = `no connection after ${options.timeoutMs} ms${secured ? ' (with TLS)' : ''}`
         reject(new CiliumError(HUBBLE_UNREACHABLE, {server: options.server, detail}, {cause: error}))
       })
-    }).catch((thrown: unknown) => {
+    }).catch(async (thrown: unknown) => {
       client.close()
-      throw thrown
+      throw signal.aborted ? thrown : await explainSilence(options.server, secured, thrown)
     })
     return new HubbleClient(options.server, client, metadata, options.requestTimeoutMs)
   }
@@ -110,4 +110,13 @@ export class HubbleClient {
       return new CiliumError(HUBBLE_TLS_MISMATCH, fields, {cause: error})
     return new CiliumError(HUBBLE_UNREACHABLE, fields, {cause: error})
   }
+}
+
+/** A server that speaks TLS says nothing to one that does not, and the other way round. */
+async function explainSilence(server: string, secured: boolean, thrown: unknown): Promise<unknown> {
+  const {probeTls} = await import('./tls-probe.ts')
+  const speaks = await probeTls(server)
+  if (speaks === undefined || (speaks === 'tls') === secured) return thrown
+  const detail = secured ? 'it speaks without TLS' : 'it speaks TLS'
+  return new CiliumError(HUBBLE_TLS_MISMATCH, {server, detail}, {cause: thrown})
 }

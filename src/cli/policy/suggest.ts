@@ -209,15 +209,10 @@ function portWord(protocol: number, port: number): string {
 }
 
 /** YAML for `kubectl apply`, with the reasons as comments. */
-export function suggestionText({policies, nameless}: Suggestion, about: string): string {
-  const head = [
-    `# ${clean(about)}`,
-    '# Review it: what did not happen in that time is denied. "cilium policy preview" shows what it would cut.',
-    ...nameless.map((pod) => `# ${clean(pod)} has no label that tells it apart, and no policy`),
-  ]
-  const documents = policies.map((policy) => {
+export function suggestionText(suggestion: Suggestion, about: string): string {
+  return suggestionDocuments(suggestion, about, (policy) => {
     const {name, namespace, labels, ingress, egress} = policy
-    const document = new Document({
+    const object = {
       apiVersion: 'cilium.io/v2',
       kind: 'CiliumNetworkPolicy',
       metadata: {name, namespace},
@@ -227,16 +222,41 @@ export function suggestionText({policies, nameless}: Suggestion, about: string):
         ingress: ingress.length === 0 ? [{}] : ingress.map(({rule}) => rule),
         egress: egress.length === 0 ? [{}] : egress.map(({rule}) => rule),
       },
-    })
+    }
+    return {object, ingress, egress, comment: policy.comment}
+  })
+}
+
+interface WrittenPolicy {
+  readonly object: object
+  readonly ingress: readonly SuggestedRule[]
+  readonly egress: readonly SuggestedRule[]
+  readonly comment: string
+}
+
+/** @param write the object that a policy becomes; its rules stand in the order of the comments */
+export function suggestionDocuments(
+  {policies, nameless}: Suggestion,
+  about: string,
+  write: (policy: SuggestedPolicy) => WrittenPolicy,
+): string {
+  const head = [
+    `# ${clean(about)}`,
+    '# Review it: what did not happen in that time is denied. "cilium policy preview" shows what it would cut.',
+    ...nameless.map((pod) => `# ${clean(pod)} has no label that tells it apart, and no policy`),
+  ]
+  const documents = policies.map((policy) => {
+    const {object, ingress, egress, comment: left} = write(policy)
+    const document = new Document(object)
     for (const [key, rules] of [
       ['ingress', ingress],
       ['egress', egress],
     ] as const) {
       const items = (document.getIn(['spec', key]) as YAMLSeq).items
-      if (rules.length === 0) comment(items[0] as YAMLMap, `none was seen`)
+      if (rules.length === 0) comment(items[0] as YAMLMap | undefined, `none was seen`)
       for (const [index, rule] of rules.entries()) comment(items[index] as YAMLMap, rule.comment)
     }
-    if (policy.comment !== '') comment(document.contents as unknown as YAMLMap, policy.comment)
+    if (left !== '') comment(document.contents as unknown as YAMLMap, left)
     return document.toString({lineWidth: 0, aliasDuplicateObjects: false} as never)
   })
   if (documents.length === 0) return `${head.join('\n')}\n# no flow of a pod was seen\n`
