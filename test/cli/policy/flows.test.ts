@@ -154,6 +154,41 @@ describe('policy suggest', () => {
     expect(stdout).toContain('# refused 1 times and left out: shop/client to data/db 5432/TCP')
   })
 
+  test('writes NetworkPolicies, and says what they cannot say', async () => {
+    using flows = textFile(recorded)
+
+    const since = ['--since', '2026-01-01T00:00:00Z']
+    const {stdout, exitCode} = await policy(
+      'suggest',
+      ...['-n', 'shop', '--kind', 'NetworkPolicy', ...since, '--input-file', flows.path],
+    )
+
+    expect(exitCode).toBe(0)
+    const written = parseAllDocuments(stdout).map((document) => document.toJS()) as {kind: string; spec: object}[]
+    expect(written.map(({kind}) => kind)).toEqual(['NetworkPolicy', 'NetworkPolicy'])
+    expect(written[1]!.spec).toEqual({
+      podSelector: {matchLabels: {app: 'web'}},
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{from: [{podSelector: {matchLabels: {app: 'client'}}}], ports: [{port: 8080, protocol: 'TCP'}]}],
+      egress: [
+        {to: [{ipBlock: {cidr: '203.0.113.7/32'}}], ports: [{port: 443, protocol: 'TCP'}]},
+        {
+          to: [
+            {
+              namespaceSelector: {matchLabels: {'kubernetes.io/metadata.name': 'data'}},
+              podSelector: {matchLabels: {app: 'db'}},
+            },
+          ],
+          ports: [{port: 5432, protocol: 'TCP'}],
+        },
+      ],
+    })
+    expect(stdout).toContain('# a NetworkPolicy cannot say ICMP: 1 flows to 2001:db8::7')
+    expect(stdout).toContain('# a NetworkPolicy cannot name them: ')
+    using file = textFile(stdout)
+    expect((await policy('check', file.path)).exitCode).toBe(0)
+  })
+
   test('keeps all that was seen to pass, and closes the rest', async () => {
     using flows = textFile(recorded)
     const {stdout} = await policy(
