@@ -27,6 +27,7 @@ import {netnsCookie} from '../kernel/netns.ts'
 import {clusterIdentities} from '../model/identity.ts'
 import {LabelFilter} from '../model/label-filter.ts'
 import {CiliumError, fail} from '../runtime/errors.ts'
+import {giveBackMemory} from '../runtime/heap.ts'
 import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
 import {parseListenAddress} from './api/listen.ts'
@@ -734,6 +735,7 @@ export class Agent {
       metrics: {calls: metrics.cniCalls, duration: metrics.cniDuration},
     })
     await this.cni.start()
+    clock.after(readInMs, () => void giveBackMemory())
   }
 
   async stopCni(): Promise<void> {
@@ -783,6 +785,9 @@ export class Agent {
     return runner
   }
 }
+
+/** How long after the start everything of the cluster is read and its first answers are given, ms. */
+const readInMs = 15_000
 
 /** Resolves when the runners have worked through what their tables hold now. */
 async function settled(runners: readonly {whenIdle(): Promise<void>}[]): Promise<void> {
