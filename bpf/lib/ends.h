@@ -22,6 +22,19 @@ static __always_inline __u8 way_through_stack(__u8 way)
 	return cfg.host_routing ? way : WAY_STACK;
 }
 
+/* A pod that could speak the overlay's language to nodes could claim any identity: neither as it is, nor in pieces of
+ * which nobody knows what they say. Returns 0 or a negative reason. */
+static __always_inline int ends_refuse_overlay(const struct pkt *p, const struct scratch *s)
+{
+	if (!cfg.tunnel || !(s->dst.flags & ADDRESS_NODES))
+		return 0;
+	if (p->flags & PKT_NO_PORTS)
+		return -DROP_FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND;
+	return p->key.proto == IPPROTO_UDP && s->target.port == bpf_htons(cfg.tunnel_port)
+		       ? -DROP_ENCAPSULATION_TRAFFIC_IS_PROHIBITED
+		       : 0;
+}
+
 static __always_inline int ends_from_container(struct pkt *p, struct scratch *s,
 					       const struct endpoint *here, struct ways *ways)
 {
@@ -47,11 +60,9 @@ static __always_inline int ends_from_container(struct pkt *p, struct scratch *s,
 	own = s->dst.ref ? address_exact(&p->key.src) : NULL;
 	if (own)
 		s->src.cidr_class = own->cidr_class;
-	/* a pod that could speak the overlay's language to nodes could claim any identity */
-	if (cfg.tunnel && p->key.proto == IPPROTO_UDP &&
-	    s->target.port == bpf_htons(cfg.tunnel_port) &&
-	    (s->dst.flags & (ADDRESS_LOCAL_HOST | ADDRESS_REMOTE_NODE)))
-		return -DROP_ENCAPSULATION_TRAFFIC_IS_PROHIBITED;
+	ret = ends_refuse_overlay(p, s);
+	if (ret)
+		return ret;
 	ways->reverse = WAY_LOCAL;
 	ways->forward = s->dst.way;
 	ways->masquerade = masquerade_wanted(p, &s->src, &s->dst);
@@ -174,6 +185,10 @@ static __always_inline int ends_to_netdev(struct pkt *p, struct scratch *s, stru
 	ways->forward = WAY_ROUTE;
 	ways->reverse = WAY_STACK;
 	if (s->src.ref) {
+		/* in pieces and out of order it has not been seen before */
+		ret = ends_refuse_overlay(p, s);
+		if (ret)
+			return ret;
 		ways->reverse = way_through_stack(WAY_LOCAL);
 		ways->masquerade = masquerade_wanted(p, &s->src, &s->dst);
 	}

@@ -3,7 +3,8 @@
  * the whole datagram is left to the node's stack, which reassembles before it routes, and is met again on its way out,
  * whole or in order. One for the node's own address would not come out again, though it may be the answer to a
  * masqueraded pod: such a datagram goes by an address that is nobody's (cfg.defrag_v4, _v6) and is met at
- * cil_from_defrag. Where the stack does not reassemble, a piece without ports passes only if no port matters.
+ * cil_from_defrag. Where the stack does not reassemble, and from a pod to its own node, a piece without ports passes only
+ * if no port matters.
  * docs/decisions/fragments.md */
 #ifndef LIB_FRAGMENT_H
 #define LIB_FRAGMENT_H
@@ -42,6 +43,17 @@ static __always_inline bool defrag_is_needed(struct __sk_buff *ctx, const struct
 		return false;
 	device = bpf_map_lookup_elem(&cilium_devices, &ifindex);
 	return device && addr_equal(&p->key.dst, pkt_is_v6(p) ? &device->v6 : &device->v4);
+}
+
+/* Does a pod send this to its own node? The stack would keep what it reassembles, and nobody would be asked. */
+static __always_inline bool fragment_is_for_node(const struct pkt *p)
+{
+	const struct address *dst;
+
+	if (p->hook != HOOK_FROM_CONTAINER)
+		return false;
+	dst = address_exact(&p->key.dst);
+	return dst && (dst->flags & ADDRESS_LOCAL_HOST);
 }
 
 /* Points the packet to `dst`. Layer 4 sums stay: the true destination comes back before anybody looks at them. */
@@ -116,7 +128,7 @@ __separate int fragment_meet(struct __sk_buff *ctx, struct pkt *p)
 			p->key.proto = known.proto;
 			return 0;
 		}
-		if (!cfg.defrag || egress) {
+		if (!cfg.defrag || egress || fragment_is_for_node(p)) {
 			p->flags |= PKT_NO_PORTS;
 			/* not to be taken for a flow from port 0 to port 0 */
 			p->key.zone = FLOW_ZONE_PIECES;

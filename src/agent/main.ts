@@ -63,10 +63,9 @@ import {OwnNode} from './node/own-node.ts'
 import {fixedRoutes, type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
 import {prepareRouting, Sysctl} from './node/sysctl.ts'
 import {ObservedReconciler} from './observed-reconciler.ts'
-import type {Audit} from './policy/audit.ts'
 import type {PolicyEnforcer} from './policy/enforcer.ts'
 import {policyOptionsOf} from './policy/options.ts'
-import {policyPart} from './policy-part.ts'
+import {type PolicyPart, policyPart} from './policy-part.ts'
 import {AddressClaimants} from './reconcile/address-claimants.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
 import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
@@ -168,7 +167,7 @@ export class Agent {
   private localRedirects: LocalRedirects | undefined
   private identities: EndpointIdentity | undefined
   policy: PolicyEnforcer | undefined
-  private audit: Audit | undefined
+  private policyPart: PolicyPart | undefined
   private collector: EndpointCollector | undefined
   private connections!: Connections
   private cni: CniFront | undefined
@@ -329,19 +328,22 @@ export class Agent {
         (cidr) => cidr !== undefined,
       ),
     }
-    const {enforcer: policy, audit} = policyPart({
+    const part = policyPart({
       context: this.context,
       config: () => this.config.value,
       tables: this.tables,
       datapath: opened.datapath,
       records: this.records,
+      client: this.client!,
+      events: this.events!,
       former: opened.formerSets,
       addresses: {
         setClasses: (classes) => this.addressClaimants.setClasses(classes),
       },
       addressesSettled: () => settled(filling),
     })
-    this.audit = audit
+    const policy = part.enforcer
+    this.policyPart = part
     this.policy = policy
     this.addressClaimants = new AddressClaimants(
       this.tables,
@@ -434,7 +436,7 @@ export class Agent {
     await this.l2?.stop()
     this.localRedirects?.stop()
     this.serviceMetrics.stop()
-    await this.policy?.stop()
+    await this.policyPart?.stop()
     await this.records.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
     this.datapath?.close()
@@ -698,7 +700,7 @@ export class Agent {
       policy: () => this.policy,
       flows: () => this.hubble?.state,
       disconnect: (row) => this.connections.release(row),
-      setAudit: async (row, audit) => this.audit?.set(row, audit),
+      setAudit: async (row, audit) => this.policyPart?.audit.set(row, audit),
     }
   }
 
@@ -706,7 +708,7 @@ export class Agent {
     this.config.value = changeConfig(this.config.value, changes)
     applyLogLevel(this.context.log, this.config.value)
     this.policy?.schedule()
-    this.audit?.follow()
+    this.policyPart?.audit.follow()
     this.context.log.info('configuration changed', Object.fromEntries(changes))
     this.tellRuntimeConfig()
   }

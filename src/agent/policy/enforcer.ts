@@ -21,6 +21,7 @@ import {type Clock, every, type Timer} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {TableChange} from '../../runtime/table.ts'
+import {codes} from '../errors.ts'
 import type {EndpointMap} from '../reconcile/datapath-door.ts'
 import type {RunnerState} from '../runner-state.ts'
 import type {AddressRow, EndpointRow} from '../state/rows.ts'
@@ -34,6 +35,14 @@ import {NamedRules} from './named-rules.ts'
 import {PortNames} from './port-names.ts'
 import {SetStore} from './set-store.ts'
 import {type FormerSets, Standings} from './standings.ts'
+
+/** Who hears how policies fare. */
+export interface PolicyNews {
+  /** Policies that are not in force here, by key, and why. Told after every pass. */
+  refused(reasons: ReadonlyMap<string, string>): void
+  /** @param seconds from a change of policies until it was in force */
+  enforced(seconds: number): void
+}
 
 export interface EnforcerOptions {
   readonly tables: Tables
@@ -54,6 +63,7 @@ export interface EnforcerOptions {
   readonly audits: (row: EndpointRow) => boolean
   /** Keeps an endpoint on disk that is there already. */
   readonly remember: (row: EndpointRow) => void
+  readonly news: PolicyNews
   readonly clock: Clock
   readonly log: Log
 }
@@ -87,6 +97,8 @@ export class PolicyEnforcer {
   private scheduled = false
   private running: Promise<void> = Promise.resolve()
   private policyRevision = 1
+  /** monotonic clock, ms: the first change that no pass has seen */
+  private changedAt: number | undefined
   private failing = 0
   private failures = 0
   private successes = 0
@@ -150,6 +162,7 @@ export class PolicyEnforcer {
     for (const id of Object.values(reservedIdentities)) this.setIdentity(id)
     this.follow(tables.policies, ({key, row, old}) => {
       this.policyRevision++
+      this.changedAt ??= clock.monotonic()
       if (row !== undefined && row.content === old?.content && row.uid === old.uid) return
       this.engine.setPolicy(key, row?.checked.ok ? row.checked.policy : undefined)
     })
@@ -269,7 +282,10 @@ export class PolicyEnforcer {
 
   private async pass(): Promise<void> {
     if (!this.isReady) return
-    const mode = this.options.mode()
+    const {mode: modeOf, clock, news} = this.options
+    const changedAt = this.changedAt
+    this.changedAt = undefined
+    const mode = modeOf()
     if (mode !== this.mode) this.standings.followMode()
     this.mode = mode
     this.followReferences()
@@ -300,6 +316,18 @@ export class PolicyEnforcer {
       )
     }
     if (refused.length > 0) this.again()
+    else if (changedAt !== undefined) news.enforced((clock.monotonic() - changedAt) / 1000)
+    news.refused(this.refusedPolicies())
+  }
+
+  private refusedPolicies(): ReadonlyMap<string, string> {
+    const reasons = new Map<string, string>()
+    for (const {subject, error} of this.standings.refusals()) {
+      // how much room there is changes all the time
+      const reason = error.code === codes.POLICY_MAPS_FULL ? 'the maps of rule sets are full' : error.message
+      for (const key of this.engine.selecting(subject)) reasons.set(key, reason)
+    }
+    return reasons
   }
 
   /** Gives addresses the classes of these questions. The classes before stay known until no address has one. */

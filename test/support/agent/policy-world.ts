@@ -64,6 +64,10 @@ export class PolicyWorld {
   private readonly runner: ReconcilerRunner<AddressRow>
   private version = 0
   mode: 'default' | 'always' | 'never' = 'default'
+  /** policies that are not in force, and why */
+  refused: ReadonlyMap<string, string> = new Map()
+  /** passes that put changes of policies into force */
+  enforced = 0
 
   /** An agent starts, over maps that another may have left. */
   constructor(maps = new PlainMaps(), clock = new FakeClock()) {
@@ -94,6 +98,7 @@ export class PolicyWorld {
       mode: () => this.mode,
       audits: () => false,
       remember: () => {},
+      news: {refused: (reasons) => void (this.refused = reasons), enforced: () => void this.enforced++},
       clock,
       log: silentLog,
     })

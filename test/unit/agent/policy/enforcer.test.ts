@@ -117,6 +117,8 @@ describe('an endpoint', () => {
     expect(world.ask(7, 'ingress', stranger.ip, 80)).toBe('deny')
     expect(world.ask(7, 'ingress', friend.ip, 80)).toBe('allow')
     expect(world.tables.endpoints.status('7', 'policy')).toMatchObject({state: 'error', code: 'POLICY_MAPS_FULL'})
+    expect(world.refused.get('NetworkPolicy default/np2')).toBe('the maps of rule sets are full')
+    const before = world.enforced
 
     world.maps.full = 1000
     world.clock.advance(1000)
@@ -124,6 +126,8 @@ describe('an endpoint', () => {
 
     expect(world.ask(7, 'ingress', stranger.ip, 80)).toBe('allow')
     expect(world.tables.endpoints.status('7', 'policy')?.state).toBe('done')
+    expect([...world.refused]).toEqual([])
+    expect(world.enforced).toBe(before)
   })
 })
 

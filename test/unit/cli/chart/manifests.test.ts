@@ -41,6 +41,7 @@ describe('rights', () => {
       'get,list,watch discovery.k8s.io/endpointslices',
       'get,list,watch networking.k8s.io/networkpolicies',
       'get,list,watch cilium.io/ciliumnetworkpolicies,ciliumclusterwidenetworkpolicies,ciliumcidrgroups',
+      'patch cilium.io/ciliumnetworkpolicies/status,ciliumclusterwidenetworkpolicies/status',
       'create,patch /events',
       'get,list,watch apiextensions.k8s.io/customresourcedefinitions',
       'get,list,watch cilium.io/ciliumendpoints,ciliumidentities,ciliumnodes,ciliumnodeconfigs',
