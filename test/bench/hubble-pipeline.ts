@@ -17,7 +17,7 @@ import {BpfNode, devices, macs, plans} from '../bpf/node.ts'
 import {udp} from '../bpf/support/packet.ts'
 import type {BenchRow} from './rows.ts'
 import {spread} from './spread.ts'
-import type {WriterOptions} from './support/event-writer.ts'
+import type {WriterOptions, Written} from './support/event-writer.ts'
 import {againShape, againValue, targetShape} from './support/same-packet.ts'
 
 const seconds = Number(process.env['SECONDS'] ?? 60)
@@ -78,7 +78,7 @@ async function atRate(node: BpfNode, server: NodeServer, reader: Reader, options
   const usage = process.cpuUsage()
   const started = performance.now()
   const writer = new Worker(new URL('./support/event-writer.ts', import.meta.url), {workerData: options})
-  const packets = await new Promise<number>((resolve, reject) => {
+  const {packets, wanted} = await new Promise<Written>((resolve, reject) => {
     writer.once('message', resolve)
     writer.once('error', reject)
   })
@@ -97,7 +97,7 @@ async function atRate(node: BpfNode, server: NodeServer, reader: Reader, options
       name: `asked for ${options.rate} events a second`,
       unit: '1/s',
       ...spread([stored / elapsed]),
-      note: `${packets} packets, ${gone} lost; ${exact}; ${told} lines of ${Math.floor(packets / every)} wanted; CPU ${(((user + system) / 1e6 / elapsed) * 100).toFixed(0)} % with the writer's`,
+      note: `${packets} packets, ${gone} lost; ${exact}; ${told} lines of ${wanted} wanted; CPU ${(((user + system) / 1e6 / elapsed) * 100).toFixed(0)} % with the writer's`,
     },
   ]
 }

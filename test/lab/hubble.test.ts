@@ -1,43 +1,19 @@
 /** Hubble on a real cluster: known traffic in, exactly these flows out, of one node and, by the relay, of all. */
 import {createInterface} from 'node:readline'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
-import {Cluster, imageName, until} from '../support/lab/cluster.ts'
+import {bracketed, container, flowLab, type ShownFlow, service} from '../support/hubble/flow-lab.ts'
+import {Cluster, until} from '../support/lab/cluster.ts'
 import {Prometheus} from '../support/prometheus.ts'
 
-interface ShownFlow {
-  readonly verdict: string
-  readonly node_name: string
-  readonly drop_reason_desc?: string | number
-  readonly trace_observation_point?: string
-  readonly is_reply?: boolean
-  readonly source?: {readonly pod_name?: string; readonly workloads?: readonly {readonly name: string}[]}
-  readonly destination?: {readonly pod_name?: string}
-  readonly destination_service?: {readonly name: string}
-  readonly sock_xlate_point?: string
-  readonly tunnel?: unknown
-  readonly Summary?: string
-  readonly time: string
-  readonly event_type: {readonly type: number}
-  readonly traffic_direction?: string
-  readonly ingress_denied_by?: readonly object[]
-}
-
-interface ShownAnswer {
-  readonly agent_event?: {
-    readonly type: string
-    readonly policy_update?: {readonly labels?: readonly string[]}
-  }
-}
-
 const cluster = new Cluster('t-hubble')
+const {inClient, addresses, agentOn, seen, hubbleAt, hubble} = flowLab(cluster)
 const values = [
   'ipv6.enabled=true',
   'hubble.relay.enabled=true',
-  'hubble.metrics.enabled={drop,tcp,flow,icmp,port-distribution,flows-to-world,policy}',
+  'hubble.metrics.enabled={drop,tcp,flow,icmp,port-distribution,flows-to-world:any-drop,policy}',
   'hubble.metrics.dashboards.enabled=true',
   'hubble.export.dynamic.enabled=true',
 ]
-const socket = '--server=unix:///var/run/cilium/hubble.sock'
 
 beforeAll(async () => {
   await cluster.down()
@@ -72,55 +48,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.down()
 })
-
-function container(...command: string[]): object {
-  return {name: 'main', image: imageName, imagePullPolicy: 'Never', command}
-}
-
-function service(name: string, selector: object): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: {name, namespace: 'default'},
-    spec: {selector, ipFamilyPolicy: 'RequireDualStack', ports: [{name: 'http', port: 80, targetPort: 8080}]},
-  }
-}
-
-const inClient = (...command: string[]) =>
-  cluster.kubectl('exec', 'client', '--', 'sh', '-c', `${command.join(' ')} || true`)
-
-async function addresses(kind: 'pod' | 'svc', query: string): Promise<readonly string[]> {
-  const path = kind === 'pod' ? '{.items[0].status.podIPs[*].ip}' : '{.spec.clusterIPs[*]}'
-  const which = kind === 'pod' ? ['-l', query] : [query]
-  return (await cluster.kubectl('get', kind, ...which, '-o', `jsonpath=${path}`)).split(' ')
-}
-
-async function agentOn(node: string): Promise<string> {
-  const query = ['-l', 'k8s-app=cilium', '--field-selector', `spec.nodeName=${node}`, '-o', 'name']
-  return await cluster.kubectl('-n', 'kube-system', 'get', 'pod', ...query)
-}
-
-/** Flows of the client that a node remembers, beginning at a time. */
-async function seen(node: string, since: string, ...filters: string[]): Promise<readonly ShownFlow[]> {
-  const observe = ['hubble', 'observe', socket, '--since', since, '--pod', 'default/client', '-o', 'json', ...filters]
-  const text = await cluster.kubectl('-n', 'kube-system', 'exec', await agentOn(node), '--', ...observe)
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => (JSON.parse(line) as {flow: ShownFlow}).flow)
-}
-
-/** What `hubble observe KIND` says at a node's own socket. */
-async function hubbleAt(node: string, ...args: string[]): Promise<readonly ShownAnswer[]> {
-  const observe = ['hubble', 'observe', ...args, socket]
-  const text = await cluster.kubectl('-n', 'kube-system', 'exec', await agentOn(node), '--', ...observe)
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as ShownAnswer)
-}
-
-const bracketed = (ip: string) => (ip.includes(':') ? `[${ip}]` : ip)
 
 describe.each([0, 1])('family %i', (family) => {
   test('a ping to the other node is two flows on each, and not in native disguise', async () => {
@@ -348,16 +275,6 @@ test('the agent says that Hubble is well, with numbers', async () => {
   expect(nodeMonitor).toMatchObject({lost: 0, unknown: 0})
 })
 
-const hubble = async (...args: string[]) => {
-  const {execa} = await import('execa')
-  const done = await execa(process.execPath, ['bin/hubble.js', ...args, '-P', '--port-forward-port', '0'], {
-    env: {KUBECONFIG: cluster.kubeconfig, NO_COLOR: '1'},
-    reject: false,
-    stdin: 'ignore',
-  })
-  return done.stdout
-}
-
 describe('the relay', () => {
   test('answers for both nodes, in order', async () => {
     await until('both nodes', 180_000, async () =>
@@ -474,7 +391,9 @@ describe('the relay', () => {
     await until('the node is told as away', 240_000, async () =>
       (await hubble('list', 'nodes')).match(/node2\s+Unavailable/) ? true : undefined,
     )
-    expect(await hubble('status')).toContain('Unavailable Nodes: node2')
+    await until('the status names it', 60_000, async () =>
+      (await hubble('status')).match(/Unavailable Nodes: 1\n\s+- .*node2/) ? true : undefined,
+    )
 
     await cluster.kubectl('delete', 'node', 'node2')
     await cluster.kubectl('delete', 'ciliumnode', 'node2', '--ignore-not-found')

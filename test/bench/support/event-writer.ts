@@ -22,6 +22,13 @@ export interface WriterOptions {
   readonly seconds: number
 }
 
+/** What was written. */
+export interface Written {
+  readonly packets: number
+  /** of them, what the filter wants */
+  readonly wanted: number
+}
+
 const {netns, program, again, ifindex, frame, wanted, every, rate, seconds} = workerData as WriterOptions
 const sliceMs = 2
 const map = new BpfMap(again, againShape)
@@ -29,6 +36,7 @@ const usual = againValue(frame)
 const special = againValue(wanted)
 
 let written = 0
+let told = 0
 map.put(0, usual)
 inNetns(netns, () => {
   const started = performance.now()
@@ -37,14 +45,18 @@ inNetns(netns, () => {
     const due = Math.floor(((now - started) / 1000) * rate)
     let left = Math.min(due - written, Math.ceil((rate / 1000) * sliceMs))
     while (left > 0) {
-      const run = Math.min(left, every - 1)
-      runSkbProgram(program, frame, {ifindex}, {repeat: run})
+      const run = Math.min(left, every - 1 - (written % every))
+      if (run > 0) runSkbProgram(program, frame, {ifindex}, {repeat: run})
+      written += run
+      left -= run
+      if (left === 0) break
       map.put(0, special)
       runSkbProgram(program, wanted, {ifindex}, {repeat: 1})
       map.put(0, usual)
-      written += run + 1
-      left -= run + 1
+      written++
+      left--
+      told++
     }
   }
 })
-parentPort!.postMessage(written)
+parentPort!.postMessage({packets: written, wanted: told} satisfies Written)
