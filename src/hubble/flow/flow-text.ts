@@ -212,11 +212,13 @@ const advice: Readonly<Record<number, readonly [cause: string, next: string]>> =
   171: ['the source has no identity that is known here', 'cilium-dbg identity list'],
   208: ['the table of connections is full', 'cilium-dbg status --verbose'],
   209: ['too many connections wait for an answer', 'cilium-dbg bpf ct list'],
+  213: ['a process asked a service for a port or protocol that it does not have', 'kubectl get services -A'],
 }
 
 /** Why a flow was dropped, and where to look further; undefined when it was not. */
 export function explain(flow: Flow): string | undefined {
   if (flow.verdict !== Verdict.DROPPED) return undefined
+  if (flow.l7 !== undefined) return 'no rule of layer 7 allows this request; look further: kubectl get cnp,ccnp -A'
   const reason = flow.drop_reason_desc || (flow.drop_reason ?? 0)
   const [cause, next] = advice[reason] ?? [dropText(reason), 'cilium-dbg monitor --type drop']
   return `${cause}; look further: ${next}`
