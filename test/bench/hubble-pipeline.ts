@@ -87,10 +87,14 @@ async function atRate(node: BpfNode, server: NodeServer, reader: Reader, options
   await settled(() => server.counts.seen)
   await settled(() => reader.count)
   const {written, lost} = node.events.counts()
-  const emitted = written - before.written
   const gone = lost - before.lost
   const stored = server.counts.seen - before.seen
-  const exact = emitted === stored + gone ? 'written = stored + lost' : `${emitted - stored - gone} UNACCOUNTED`
+  // what found no room was not written
+  const emitted = written - before.written + gone
+  const exact =
+    emitted === stored + gone && emitted === packets
+      ? 'packets = stored + lost'
+      : `${packets - stored - gone} UNACCOUNTED`
   const told = reader.count - before.lines
   return [
     {

@@ -7,7 +7,7 @@ import type {ToWorker} from '../../hubble/server/messages.ts'
 import type {Peer} from '../../hubble/server/peers.ts'
 import {isErrno} from '../../kernel/errors.ts'
 import {inNetns, netnsCookie} from '../../kernel/netns.ts'
-import {identity, reservedLabels} from '../../model/identity.ts'
+import {reservedIdentities, reservedLabels} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
 import type {PolicyRuleRow} from '../policy/rows.ts'
 import type {FrontendRow} from '../service/rows.ts'
@@ -16,7 +16,6 @@ import type {Tables} from '../state/tables.ts'
 import {policyLabels} from './policy-labels.ts'
 
 const protocolNumbers: Readonly<Record<string, number>> = {TCP: 6, UDP: 17, SCTP: 132}
-const lastReserved = 8
 const hostIdentity = 1
 
 export interface NameFeedOptions {
@@ -76,7 +75,7 @@ export class NameFeed {
   /** All that is known now, for a thread that has just started. */
   readonly tellAll = (): void => {
     const {tables} = this.#options
-    const reserved = Array.from({length: lastReserved}, (_, index) => identity(index + 1)).flatMap((id) => {
+    const reserved = Object.values(reservedIdentities).flatMap((id) => {
       const labels = reservedLabels(id)
       return labels === undefined ? [] : [[id as number, labels.toStrings()] as const]
     })

@@ -62,3 +62,17 @@ test('a thread that starts again hears all of them', () => {
 
   expect(policies()).toEqual([[7, web]])
 })
+
+test('the world is told in all its forms, as metrics and filters look for its labels', () => {
+  feed.tellAll()
+
+  const identities = new Map(
+    told.flatMap((message) => (message.kind === 'names' ? (message.changes.identities ?? []) : [])),
+  )
+  expect([2, 9, 10, 1].map((id) => identities.get(id))).toEqual([
+    ['reserved:world'],
+    ['reserved:world-ipv4'],
+    ['reserved:world-ipv6'],
+    ['reserved:host'],
+  ])
+})

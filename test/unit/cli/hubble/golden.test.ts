@@ -1,6 +1,6 @@
 /**
  * Every type of flow in every layout, compared with files that people have looked at: golden/compact.txt and so on.
- * `npx vitest run -u` writes them anew; look at the difference.
+ * `npx vitest run test/unit/cli/hubble/golden.test.ts --update` writes them anew; look at the difference.
  */
 import {beforeAll, expect, test} from 'vitest'
 import type {Flow} from '../../../../src/api/gen/flow.ts'
