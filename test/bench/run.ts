@@ -1,8 +1,9 @@
 /**
- * Runs every bench of this folder, or those named on the command line, and prints a table and, with --json, JSON.
- * Budgets are printed beside the figures; nothing here fails because a machine is slow.
+ * Runs every bench of this folder, or those named on the command line, and prints a table; with --json, JSON; with
+ * --markdown, what docs/benchmarks.md holds. Budgets are printed beside the figures; nothing here fails because a machine is slow.
  */
 import {readdirSync} from 'node:fs'
+import {cpus, release, totalmem} from 'node:os'
 import {join} from 'node:path'
 import {pathToFileURL} from 'node:url'
 import {grid} from '../../src/cli/render/grid.ts'
@@ -10,6 +11,7 @@ import type {BenchRow} from './rows.ts'
 
 const folder = import.meta.dirname
 const json = process.argv.includes('--json')
+const markdown = process.argv.includes('--markdown')
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const benches = readdirSync(folder)
   .filter((file) => file.endsWith('.ts') && !['run.ts', 'rows.ts', 'spread.ts'].includes(file))
@@ -23,7 +25,10 @@ for (const bench of benches) {
 }
 
 if (json) {
-  process.stdout.write(`${JSON.stringify({node: process.version, rows}, null, 2)}\n`)
+  process.stdout.write(`${JSON.stringify({node: process.version, machine: machine(), rows}, null, 2)}\n`)
+} else if (markdown) {
+  process.stdout.write(`${machine()}\n`)
+  for (const bench of new Set(rows.map((row) => row.bench))) process.stdout.write(`\n${section(bench)}`)
 } else {
   const cells = rows.map((row) => [
     row.bench,
@@ -36,6 +41,20 @@ if (json) {
   ])
   const header = ['bench', 'what', 'median', 'spread', 'unit', 'runs', 'note']
   process.stdout.write(grid(header, cells, process.stdout.columns))
+}
+
+function machine(): string {
+  const [cpu] = cpus()
+  return `${cpus().length} processors (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`
+}
+
+function section(bench: string): string {
+  const lines = rows
+    .filter((row) => row.bench === bench)
+    .map(({name, median, min, max, unit, runs, note}) =>
+      [name, `${format(median)} ${unit}`, `${format(min)}..${format(max)}`, runs, note ?? ''].join(' | '),
+    )
+  return `## ${bench}\n\n| what | median | spread | runs | note |\n|---|---|---|---|---|\n${lines.map((line) => `| ${line} |\n`).join('')}`
 }
 
 function format(value: number): string {
