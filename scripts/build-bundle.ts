@@ -16,8 +16,8 @@ import {type BuildFailure, type BuildOptions, build, type Plugin} from 'esbuild'
 import {CiliumError, fail} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
 import {buildPage} from './build-page.ts'
-import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
-import {BUILD_STEP_FAILED} from './image/errors.ts'
+import {type Architecture, architectures, hostArchitecture, packageFolder} from './image/architecture.ts'
+import {BUILD_STEP_FAILED, IMAGE_NODE_MISSING} from './image/errors.ts'
 import {type Release, readRelease, repositoryRoot} from './release.ts'
 
 /** The command line tools share one tree of commands; every other process of bin/ is a program of its own. */
@@ -188,14 +188,16 @@ async function copyKoffi(architecture: Architecture, outdir: string): Promise<st
   const {koffiPackage, koffiFolder} = architectures[architecture]
   const from = `${repositoryRoot}node_modules/`
   const to = `${outdir}/node_modules/`
+  const native = packageFolder(koffiPackage)
+  if (native === undefined) return fail(IMAGE_NODE_MISSING, {architecture, nodePackage: koffiPackage})
 
   for (const file of ['package.json', 'LICENSE.txt', 'index.js', 'src/koffi/index.js', 'src/koffi/src/static.js']) {
     await cp(`${from}koffi/${file}`, `${to}koffi/${file}`)
   }
   for (const file of ['package.json', 'index.js', `${koffiFolder}/koffi.node`]) {
-    await cp(`${from}${koffiPackage}/${file}`, `${to}${koffiPackage}/${file}`)
+    await cp(`${native}/${file}`, `${to}${koffiPackage}/${file}`)
   }
-  return [`node_modules/koffi/package.json`, `node_modules/${koffiPackage}/package.json`]
+  return ['node_modules/koffi/package.json', `${native.slice(repositoryRoot.length)}/package.json`]
 }
 
 async function separateMaps(outdir: string): Promise<void> {

@@ -2,23 +2,22 @@
 import {mkdir, rename} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {execa} from 'execa'
+import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
 
 const source = new URL('../bpf/cni/cilium-cni.c', import.meta.url).pathname
 
-/** A libc meant for static programs first (70 kB); glibc does too (700 kB), the shim looks up no names. */
-const compilers = ['musl-gcc', 'gcc', 'clang']
-
 /**
- * Compiles the CNI shim for this machine's architecture.
+ * Compiles the CNI shim. A libc meant for static programs first (70 kB); glibc does too (700 kB), the shim looks up no
+ * names.
  *
  * @returns the output path
  * @throws when no C compiler is found or it fails; its own message is kept
  */
-export async function buildCniShim(output: string): Promise<string> {
+export async function buildCniShim(output: string, architecture = hostArchitecture()): Promise<string> {
   await mkdir(dirname(output), {recursive: true})
   const flags = ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror']
   let missing: unknown
-  for (const compiler of compilers) {
+  for (const compiler of compilersFor(architecture)) {
     try {
       await execa(compiler, [...flags, '-o', `${output}.new`, source])
       await rename(`${output}.new`, output)
@@ -28,7 +27,16 @@ export async function buildCniShim(output: string): Promise<string> {
       missing = thrown
     }
   }
-  throw new Error('no C compiler: install gcc (or musl-tools)', {cause: missing})
+  const hint = architecture === hostArchitecture() ? 'gcc (or musl-tools)' : 'gcc-aarch64-linux-gnu'
+  throw new Error(`no C compiler for ${architecture}: install ${hint}`, {cause: missing})
+}
+
+/** The plain names only where they mean this architecture. */
+function compilersFor(architecture: Architecture): readonly string[] {
+  const {compilers} = architectures[architecture]
+  return architecture === hostArchitecture()
+    ? [...compilers, 'gcc', 'clang']
+    : compilers.filter((one) => one.includes('-linux-'))
 }
 
 if (import.meta.filename === process.argv[1]) {

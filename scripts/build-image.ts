@@ -5,17 +5,19 @@
  *     node layer   /usr/bin/node                                                                   with Node
  *     base layer   Debian and tools                                                                with the package list
  *
+ *     node scripts/build-image.ts --architecture arm64      into dist/arm64; the eBPF objects are the same
+ *
  * Needs no docker; needs no network once the base is cached. The same inputs give the same bytes.
  */
-import {existsSync} from 'node:fs'
 import {mkdir, readFile, rename, writeFile} from 'node:fs/promises'
 import {pathToFileURL} from 'node:url'
+import {parseArgs} from 'node:util'
 import {CiliumError, fail} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
 import {buildBpf} from './build-bpf.ts'
 import {buildBundle} from './build-bundle.ts'
 import {buildCniShim} from './build-cni.ts'
-import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
+import {type Architecture, architectures, hostArchitecture, packageFolder} from './image/architecture.ts'
 import {baseLayer} from './image/base-layer.ts'
 import {IMAGE_NODE_MISSING} from './image/errors.ts'
 import {cachedLayer, compressLayer, type Layer} from './image/layer.ts'
@@ -64,7 +66,7 @@ export async function buildImage(options: ImageOptions): Promise<{readonly file:
   await mkdir(folder, {recursive: true})
 
   await buildBpf({from: `${repositoryRoot}bpf`, to: `${dist}/bpf`})
-  await buildCniShim(`${dist}/cni/cilium-cni`)
+  await buildCniShim(`${dist}/cni/cilium-cni`, architecture)
   const {processes, missing, inputs} = await buildBundle({architecture, release, outputFolder: `${dist}/bundle`})
   for (const name of missing) say(`skipped ${name}: its file in bin/ does not exist`)
 
@@ -138,11 +140,7 @@ async function ourLayer(
 
 function nodeFolder(architecture: Architecture): string {
   const {nodePackage} = architectures[architecture]
-  const folder = [
-    `${repositoryRoot}.node/node_modules/${nodePackage}`,
-    `${repositoryRoot}node_modules/${nodePackage}`,
-  ].find((candidate) => existsSync(`${candidate}/bin/node`))
-  return folder ?? fail(IMAGE_NODE_MISSING, {architecture, nodePackage})
+  return packageFolder(nodePackage) ?? fail(IMAGE_NODE_MISSING, {architecture, nodePackage: `${nodePackage}@24`})
 }
 
 /** The official Node binary as the npm registry has it. */
@@ -161,10 +159,14 @@ async function nodeLayer(architecture: Architecture): Promise<Layer> {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const started = performance.now()
   try {
+    const {values} = parseArgs({options: {architecture: {type: 'string', default: hostArchitecture()}}})
+    const architecture = values.architecture as Architecture
+    if (!(architecture in architectures))
+      throw new Error(`--architecture is ${Object.keys(architectures).join(' or ')}`)
     await buildImage({
-      architecture: hostArchitecture(),
+      architecture,
       release: readRelease(),
-      dist: `${repositoryRoot}dist`,
+      dist: `${repositoryRoot}dist${architecture === hostArchitecture() ? '' : `/${architecture}`}`,
       say: (line) => console.log(line.replace(repositoryRoot, '')),
     })
     console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`)

@@ -12,6 +12,15 @@
  * counts in one instruction. */
 #define add_once(counter, value) __sync_fetch_and_add(&(counter), value)
 
+/* One more. @param process told of by a process, which may be interrupted by another on its CPU */
+static __always_inline void event_count(__u64 *counter, bool process)
+{
+	if (process)
+		add_once(*counter, 1);
+	else
+		++*counter;
+}
+
 /* A record of this CPU's ring with what every event has, or NULL: counted as lost.
  * @param process it runs in one */
 static __always_inline struct event *event_begin(enum event_type type, bool process)
@@ -25,14 +34,12 @@ static __always_inline struct event *event_begin(enum event_type type, bool proc
 	if (!count || !ring)
 		return NULL;
 	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
-	if (process)
-		add_once(*(event ? &count->written : &count->lost), 1);
-	else if (event)
-		count->written++;
-	else
-		count->lost++;
-	if (!event)
+	/* asked once: older verifiers do not know that what was reserved is there when they are asked again */
+	if (!event) {
+		event_count(&count->lost, process);
 		return NULL;
+	}
+	event_count(&count->written, process);
 	memset(event, 0, sizeof(*event));
 	event->time = bpf_ktime_get_boot_ns();
 	event->version = EVENT_VERSION;

@@ -12,6 +12,15 @@
 /* `expires` is written at most this often, so that busy flows do not fight for the cache line. */
 #define FLOW_REFRESH_NS NS_PER_S
 
+/* An entry of this layout, as it is. */
+static __always_inline struct flow *flow_here(const struct flow_key *key)
+{
+	__u32 index = flow_shard_index(key);
+	void *map = bpf_map_lookup_elem(&cilium_flows, &index);
+
+	return map ? bpf_map_lookup_elem(map, key) : NULL;
+}
+
 static __always_inline struct flow *flow_find(const struct flow_key *key)
 {
 	__u32 index = flow_shard_index(key);
@@ -71,7 +80,8 @@ static __noinline bool flow_kill(const struct flow_key *key, struct flow *flow, 
 	if (!expires || __sync_val_compare_and_swap(&flow->expires, expires, FLOW_DEAD) != expires)
 		return false;
 	flow_peer_key(key, flow, &peer_key);
-	peer = flow_find(&peer_key);
+	/* of the layout before they come in pairs; and this is as deep as calls may go */
+	peer = flow_here(&peer_key);
 	/* the other key may have become another flow's */
 	if (peer && flow_leads_to(peer, key)) {
 		__sync_lock_test_and_set(&peer->expires, FLOW_DEAD);

@@ -26,12 +26,17 @@ struct {
 	__array(values, struct flow_before_map);
 } cilium_before SEC(".maps");
 
-/* An entry on its way from one layout to the other. */
+/* An entry on its way from one layout to the other, and its pair's key: the stack of older kernels has no room left. */
+struct flow_moving {
+	struct flow flow;
+	struct flow_key peer;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct flow);
+	__type(value, struct flow_moving);
 } cilium_moving SEC(".maps");
 
 /* Copies one run of bytes, in words where they lie so. */
@@ -54,11 +59,13 @@ static __noinline bool flow_take_over_one(const struct flow_key *key)
 	__u32 index = flow_shard_index(key), zero = 0, run;
 	void *before = bpf_map_lookup_elem(&cilium_before, &index);
 	void *map = bpf_map_lookup_elem(&cilium_flows, &index);
-	struct flow *flow = bpf_map_lookup_elem(&cilium_moving, &zero);
+	struct flow_moving *moving = bpf_map_lookup_elem(&cilium_moving, &zero);
+	struct flow *flow;
 	void *old;
 
-	if (!before || !map || !flow)
+	if (!before || !map || !moving)
 		return false;
+	flow = &moving->flow;
 	old = bpf_map_lookup_elem(before, key);
 	if (!old || *(volatile __u64 *)old == FLOW_DEAD)
 		return false;
@@ -82,17 +89,16 @@ static __noinline bool flow_take_over_one(const struct flow_key *key)
 /* Brings the pair of this key over. Whoever asked looks again, whatever comes of it: another CPU may be at it. */
 static __noinline int flow_take_over(const struct flow_key *key)
 {
-	struct flow_key peer_key;
-	struct flow *flow;
+	struct flow_moving *moving;
 	__u32 zero = 0;
 
 	if (!flow_take_over_one(key))
 		return 0;
-	flow = bpf_map_lookup_elem(&cilium_moving, &zero);
-	if (!flow)
+	moving = bpf_map_lookup_elem(&cilium_moving, &zero);
+	if (!moving)
 		return 0;
-	flow_peer_key(key, flow, &peer_key);
-	flow_take_over_one(&peer_key);
+	flow_peer_key(key, &moving->flow, &moving->peer);
+	flow_take_over_one(&moving->peer);
 	return 1;
 }
 

@@ -2,13 +2,14 @@
  * The lowest layer: Debian with the tools that the agent, the original command line tools and the connectivity tests
  * execute in a container. Built by mmdebstrap once per list of packages, then taken from the cache.
  */
+import {execFileSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
-import {existsSync, readdirSync, readFileSync} from 'node:fs'
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {rm} from 'node:fs/promises'
 import {getuid} from 'node:process'
 import {execa} from 'execa'
 import {fail} from '../../src/runtime/errors.ts'
-import {type Architecture, architectures} from './architecture.ts'
+import {type Architecture, architectures, hostArchitecture} from './architecture.ts'
 import {IMAGE_BASE_FAILED, IMAGE_NEEDS_ROOT, IMAGE_TOOL_MISSING} from './errors.ts'
 import {cachedLayer, compressLayer, type Layer} from './layer.ts'
 
@@ -60,6 +61,7 @@ export async function baseLayer(architecture: Architecture, onProgress: (line: s
     if (getuid?.() !== 0) fail(IMAGE_NEEDS_ROOT)
     onProgress(`building the Debian ${suite} base once (about a minute, cached as ${key})`)
     const output = `${folder}/layer.tar`
+    if (architecture !== hostArchitecture()) enableForeign(architecture)
     try {
       await execa('mmdebstrap', [...options(debian), suite, output, ...sources()], {
         env: {SOURCE_DATE_EPOCH: '0'},
@@ -74,6 +76,20 @@ export async function baseLayer(architecture: Architecture, onProgress: (line: s
     }
     return compressLayer(output)
   })
+}
+
+/**
+ * Lets this kernel run programs of another architecture, so that packages can be configured: what
+ * /usr/lib/binfmt.d says, where no systemd reads it.
+ */
+function enableForeign(architecture: Architecture): void {
+  const name = `qemu-${architectures[architecture].qemu}`
+  const folder = '/proc/sys/fs/binfmt_misc'
+  if (!existsSync(`${folder}/register`)) execFileSync('mount', ['-t', 'binfmt_misc', 'binfmt_misc', folder])
+  if (existsSync(`${folder}/${name}`)) return
+  const recipe = `/usr/lib/binfmt.d/${name}.conf`
+  if (!existsSync(recipe)) fail(IMAGE_TOOL_MISSING, {tool: name, debianPackage: 'qemu-user-static'})
+  writeFileSync(`${folder}/register`, readFileSync(recipe, 'utf8').trim())
 }
 
 function options(debian: string): string[] {

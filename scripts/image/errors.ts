@@ -21,8 +21,8 @@ export const {
     advice: 'the base needs a Debian mirror once: set DEBIAN_MIRROR to one that can be reached',
   },
   IMAGE_NODE_MISSING: {
-    what: 'no Node binary for {architecture} in .node/ or node_modules/',
-    advice: 'npm install --prefix .node {nodePackage}@24',
+    what: '{nodePackage}, built for {architecture}, is neither in .node/ nor in node_modules/',
+    advice: 'npm install --prefix .node --force --cpu {architecture} {nodePackage}',
   },
   IMAGE_LICENCE_UNKNOWN: {
     what: 'the licence of {name} is {licence}, which nobody has looked at',

@@ -56,6 +56,7 @@ import {defragAddresses} from './node/datapath-config.ts'
 import {hostPeerDevice, overlayDevice} from './node/device-names.ts'
 import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
+import {kernelState} from './node/kernel-state.ts'
 import {openDatapath, pinnedMapSizes, reassemble} from './node/open-datapath.ts'
 import {ensureOwnDevices, setDefragNeighbours, setRouterAddresses} from './node/own-devices.ts'
 import {familiesOf, underlayOf} from './node/own-facts.ts'
@@ -693,6 +694,7 @@ export class Agent {
           maps: pinnedMapSizes(root),
         }
       },
+      kernel: kernelState,
       health: () => this.health.status,
       waitingFor: () =>
         this.starting === 'node' && this.ownNode.waiting !== '' ? this.ownNode.waiting : this.starting,

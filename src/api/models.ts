@@ -41,6 +41,7 @@ export interface StatusResponse {
   readonly kvstore?: Status | undefined
   readonly masquerading?: Masquerading | undefined
   readonly nodeMonitor?: MonitorStatus | undefined
+  readonly kernel?: KernelSummary | undefined
   readonly 'program-generation'?: ProgramGeneration | undefined
   readonly proxy?: ProxyStatus | undefined
   readonly routing?: Routing | undefined
@@ -61,6 +62,12 @@ export interface K8sStatus {
   readonly state?: 'Ok' | 'Warning' | 'Failure' | 'Disabled' | undefined
   /** ours: when the state became what it is */
   readonly since?: Timestamp | undefined
+}
+
+/** ours: what the node's kernel is, and which features were tried and not found */
+export interface KernelSummary {
+  readonly release: string
+  readonly missing: readonly string[]
 }
 
 /** ours: which generation of the eBPF programs this node runs */

@@ -22,7 +22,7 @@ export default class Status extends ClusterCommand<StatusReport> {
     'ignore-warnings': Flags.boolean({summary: 'warnings do not keep --wait waiting'}),
     'worker-count': Flags.integer({summary: 'agents asked at the same time', default: 5, min: 1, max: 100}),
     interactive: Flags.boolean({summary: 'redraw in place on a terminal', default: true, allowNo: true}),
-    verbose: Flags.boolean({summary: 'show all last words of a stopped agent'}),
+    verbose: Flags.boolean({summary: 'show what kernels lack, and all last words of a stopped agent'}),
     output: outputFlag(['summary', 'json', 'yaml', 'jsonpath']),
   }
 

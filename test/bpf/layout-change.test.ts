@@ -10,13 +10,13 @@ import {execa} from 'execa'
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {buildBpf} from '../../scripts/build-bpf.ts'
 import {STATE_LAYOUT} from '../../src/datapath/gen/constants.ts'
-import {switchSteps} from '../../src/datapath/generation.ts'
 import {listGenerations, listLayouts} from '../../src/datapath/pins.ts'
 import {listSwitches} from '../../src/datapath/switch.ts'
 import {linkAdd, linkSet} from '../../src/kernel/netlink/link.ts'
 import {NetlinkSocket} from '../../src/kernel/netlink/socket.ts'
 import {createNetns, deleteNetns, inNetns} from '../../src/kernel/netns.ts'
 import {Mac} from '../../src/model/mac.ts'
+import {seededSteps} from '../support/layout/failpoints.ts'
 import {makeNextTree} from '../support/layout/next-tree.ts'
 import {layoutPod} from '../support/layout/pod.ts'
 
@@ -113,13 +113,6 @@ async function start(tree: string, dieAt?: string) {
   return done
 }
 
-/** All of them with CILIUM_TEST_STEPS=all; else three, by CILIUM_TEST_SEED or the day. */
-function seeded(steps: readonly string[]): string[] {
-  if (process.env['CILIUM_TEST_STEPS'] === 'all') return [...steps]
-  const seed = Number(process.env['CILIUM_TEST_SEED'] ?? Math.floor(Date.now() / 86_400_000))
-  return [0, 3, 6].map((offset) => steps[(seed + offset) % steps.length]!)
-}
-
 interface SeenFlow {
   readonly ports: readonly number[]
   readonly proto: number
@@ -210,7 +203,7 @@ test('forwards and back: no packet lost, every flow the one that it was', async 
 })
 
 describe('killed at the step', () => {
-  const steps = seeded([...switchSteps, 'between-hooks'])
+  const steps = seededSteps()
   test.each(steps)('%s: the next start of the new build completes it', async (step) => {
     await start(root)
     const end = await traffic()

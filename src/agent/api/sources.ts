@@ -6,6 +6,7 @@ import type {AgentConfig} from '../config.ts'
 import type {PodNetwork} from '../endpoint/connections.ts'
 import type {NodePools} from '../ipam/node-pools.ts'
 import type {NodeFacts} from '../node/facts.ts'
+import type {KernelState} from '../node/kernel-state.ts'
 import type {FrontendState} from '../reconcile/services.ts'
 import type {RunnerState} from '../runner-state.ts'
 import type {FrontendRow} from '../service/rows.ts'
@@ -47,6 +48,8 @@ export interface FlowsState {
 }
 
 export interface ApiSources {
+  /** what the node's kernel lacks; takes a moment when it is asked first */
+  readonly kernel?: () => KernelState
   readonly startedAt: number
   readonly tables: Tables
   /** @throws what keeps the endpoint's record from being written */

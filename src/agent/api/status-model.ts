@@ -79,6 +79,7 @@ export function statusModel(sources: ApiSources, options: StatusOptions): Status
             since: time(datapath.since),
           },
         }),
+    ...(sources.kernel === undefined ? {} : {kernel: sources.kernel()}),
     stale: {},
   }
 }

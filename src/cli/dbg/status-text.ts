@@ -172,6 +172,10 @@ function datapathRows(status: StatusResponse, {verbose}: StatusDetail): Row[] {
     const configured = wanted !== undefined && wanted !== mode ? ` [Configured: ${wanted}]` : ''
     rows.push(['Device Mode:', `${['veth', 'netkit', 'netkit-l2'].includes(mode) ? mode : '?'}${configured}`])
   }
+  if (verbose && status.kernel !== undefined) {
+    const {release, missing} = status.kernel
+    rows.push(['Kernel:', `${release}${missing.length === 0 ? '' : `, without ${missing.join(', ')}`}`])
+  }
   const programs = status['program-generation']
   if (programs !== undefined) {
     const version = programs.version === undefined ? '' : ` (${programs.version})`

@@ -25,6 +25,7 @@ export interface Condition {
   readonly type: string
   readonly status: string
   readonly lastTransitionTime?: string
+  readonly message?: string
 }
 
 export interface ContainerStatus {
@@ -56,6 +57,7 @@ export interface Pod {
     readonly phase?: string
     readonly reason?: string
     readonly conditions?: readonly Condition[]
+    readonly initContainerStatuses?: readonly ContainerStatus[]
     readonly containerStatuses?: readonly ContainerStatus[]
   }
 }

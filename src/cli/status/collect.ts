@@ -1,5 +1,5 @@
 /** Asks a cluster how its network is. Questions run side by side; each answer shows in the next snapshot. */
-import type {Endpoint, ProgramGeneration, StatusResponse} from '../../api/models.ts'
+import type {Endpoint, KernelSummary, ProgramGeneration, StatusResponse} from '../../api/models.ts'
 import {CiliumError, fail} from '../../runtime/errors.ts'
 import type {ClusterView, Pod} from './cluster-view.ts'
 import {agentComponent, agentContainer, type Component, components} from './components.ts'
@@ -110,14 +110,14 @@ async function collectAgents(
         const lastWords = logs++ < logsRead ? await lastLog(view, pod, verbose) : ''
         if (isCrashLooping(pod)) draft.crashLooping = true
         draft.add(agentComponent, stoppedAgentFinding(pod, lastWords))
-      } else await collectAgent(view, pod, draft)
+      } else await collectAgent(view, pod, draft, verbose)
       draft.progress()
     }
   }
   await Promise.all(Array.from({length: Math.max(1, workerCount)}, worker))
 }
 
-async function collectAgent(view: ClusterView, pod: Pod, draft: Draft): Promise<void> {
+async function collectAgent(view: ClusterView, pod: Pod, draft: Draft, verbose: boolean): Promise<void> {
   const {name} = pod.metadata
   try {
     const [status, endpoints] = await Promise.all([
@@ -127,6 +127,7 @@ async function collectAgent(view: ClusterView, pod: Pod, draft: Draft): Promise<
     draft.statuses.set(name, status)
     draft.endpoints.set(name, endpoints ?? [])
     const generation = status['program-generation']
+    if (verbose && status.kernel !== undefined) draft.kernels.set(pod.spec.nodeName ?? name, status.kernel)
     if (generation !== undefined) draft.generations.set(pod.spec.nodeName ?? name, generation)
     for (const finding of agentFindings(name, status, Date.now())) draft.add(agentComponent, finding)
     for (const finding of endpointFindings(name, endpoints ?? [])) draft.add(agentComponent, finding)
@@ -176,6 +177,7 @@ class Draft {
   readonly statuses = new Map<string, StatusResponse>()
   readonly endpoints = new Map<string, readonly Endpoint[]>()
   readonly generations = new Map<string, ProgramGeneration>()
+  readonly kernels = new Map<string, KernelSummary>()
   readonly collectionErrors: string[] = []
   readonly #findings: Finding[] = []
   readonly #images = new Map<string, Map<string, number>>()
@@ -233,6 +235,7 @@ class Draft {
       ...(verdict !== 'ok' && since !== undefined ? {since} : {}),
       findings,
       generations: sortedObject(this.generations),
+      kernels: sortedObject(this.kernels),
       pending: [...this.#pending],
     }
   }

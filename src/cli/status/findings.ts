@@ -74,7 +74,22 @@ export function podFindings(pod: Pod): Found[] {
   }
   if (phase !== 'Pending') return []
   const since = pod.metadata.creationTimestamp
-  return [{pod: name, severity: 'warning', text: 'pod is pending', ...(since === undefined ? {} : {since})}]
+  const why = waitingFor(pod)
+  const text = `pod is pending${why === '' ? '' : `: ${why}`}`
+  return [{pod: name, severity: 'warning', text, ...(since === undefined ? {} : {since})}]
+}
+
+/** Phases of every start, which say nothing. */
+const ordinary = new Set(['PodInitializing', 'ContainerCreating'])
+
+/** Why the first container that waits does; else why no node has been found. */
+function waitingFor({status}: Pod): string {
+  for (const {state} of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
+    const {reason = '', message = ''} = state?.waiting ?? {}
+    if (reason !== '' && !ordinary.has(reason)) return [reason, message].filter(Boolean).join(': ')
+  }
+  const scheduled = status.conditions?.find(({type}) => type === 'PodScheduled')
+  return scheduled?.status === 'False' ? (scheduled.message ?? '') : ''
 }
 
 /** The state of one container of a pod; undefined while the pod has none yet. */

@@ -73,6 +73,14 @@ function details(report: StatusReport, style: Style): string {
       `generation ${generation}${version === undefined ? '' : ` (${clean(version)})`}${since === undefined ? '' : ` since ${clean(since)}`}`,
     ]),
   )
+  group(
+    rows,
+    'Kernels:',
+    Object.entries(report.kernels).map(([node, {release, missing}]) => [
+      clean(node),
+      `${clean(release)}${missing.length === 0 ? '' : `, without ${clean(missing.join(', '))}`}`,
+    ]),
+  )
   group(rows, 'Errors:', findingRows(report, 'error', style.bad))
   group(rows, 'Warnings:', findingRows(report, 'warning', style.warn))
   group(

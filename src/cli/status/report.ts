@@ -1,4 +1,4 @@
-import type {Endpoint, ProgramGeneration, StatusResponse} from '../../api/models.ts'
+import type {Endpoint, KernelSummary, ProgramGeneration, StatusResponse} from '../../api/models.ts'
 
 /** Something wrong, with where and since when. */
 export interface Finding {
@@ -49,6 +49,8 @@ export interface StatusReport {
   readonly findings: readonly Finding[]
   /** by node */
   readonly generations: Readonly<Record<string, ProgramGeneration>>
+  /** by node; empty unless --verbose */
+  readonly kernels: Readonly<Record<string, KernelSummary>>
   /** parts that have not answered yet; empty in a finished report */
   readonly pending: readonly string[]
 }

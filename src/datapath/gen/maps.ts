@@ -23,6 +23,8 @@ import {
   type Flow,
   flowKeyCodec,
   type FlowKey,
+  flowMovingCodec,
+  type FlowMoving,
   flowShardCodec,
   type FlowShard,
   fragmentCodec,
@@ -272,12 +274,12 @@ export const ciliumMetrics: MapShape<number, readonly Counter[]> = {
   flags: 0,
 }
 
-export const ciliumMoving: MapShape<number, readonly Flow[]> = {
+export const ciliumMoving: MapShape<number, readonly FlowMoving[]> = {
   name: 'cilium_moving',
   type: 6, // percpu_array
   maxEntries: 1,
   key: u32,
-  value: perCpu(flowCodec),
+  value: perCpu(flowMovingCodec),
   flags: 0,
 }
 

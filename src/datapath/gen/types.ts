@@ -1187,6 +1187,36 @@ export const flowKeyZero: FlowKey = {
   zone: 0,
 }
 
+/** struct flow_moving, 200 bytes */
+export interface FlowMoving {
+  readonly flow: Flow
+  readonly peer: FlowKey
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const flowMovingOffsets = {
+  flow: 0,
+  peer: 160,
+} as const
+
+export const flowMovingCodec: Codec<FlowMoving> = {
+  size: 200,
+  encode(value, view, offset) {
+    flowCodec.encode(value.flow, view, offset)
+    flowKeyCodec.encode(value.peer, view, offset + 160)
+  },
+  decode: (view, offset) => ({
+    flow: flowCodec.decode(view, offset),
+    peer: flowKeyCodec.decode(view, offset + 160),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const flowMovingZero: FlowMoving = {
+  flow: flowZero,
+  peer: flowKeyZero,
+}
+
 /** struct flow_shard, 24 bytes */
 export interface FlowShard {
   readonly flows: number

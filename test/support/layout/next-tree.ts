@@ -17,17 +17,16 @@ const copied = [
   'biome.json',
 ]
 
+/** A file on a node that says at which step: it ends there once. */
+export const failpointFile = '/var/run/cilium/failpoint'
+
 /**
  * Makes the tree, with objects and codecs built.
  *
  * @param folder an empty one
  */
 export async function makeNextTree(folder: string): Promise<string> {
-  for (const name of copied) cpSync(join(root, name), join(folder, name), {recursive: true})
-  for (const name of ['package-lock.json', 'LICENSE', 'oclif.manifest.json', '.node', '.clang-format'])
-    cpSync(join(root, name), join(folder, name), {recursive: true, verbatimSymlinks: true})
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  mkdirSync(join(folder, 'dist'), {recursive: true})
+  copyTree(folder)
   edit(
     folder,
     'bpf/abi/types.h',
@@ -36,9 +35,78 @@ export async function makeNextTree(folder: string): Promise<string> {
   )
   // in the middle, so that all behind it moves
   edit(folder, 'bpf/abi/flow.h', /\n\t__u32 epoch;/, () => '\n\t__u64 tried_new_field;\n\t__u32 epoch;')
+  setVersion(folder, '0.2.0')
+  addFailpoints(folder)
   for (const script of ['build-bpf.ts', 'generate-codecs.ts'])
     await execa('nice', ['-n', '10', process.execPath, join(folder, 'scripts', script)], {cwd: folder})
   return folder
+}
+
+/** Makes a tree whose programs for pods drop everything. Its agents must not put them on any hook. */
+export async function makeBrokenTree(folder: string): Promise<string> {
+  copyTree(folder)
+  edit(
+    folder,
+    'bpf/pod.c',
+    /(int cil_from_container\(struct __sk_buff \*\w+\)\n\{)/,
+    (head) => `${head}\n\tif (cfg.generation)\n\t\treturn TC_ACT_SHOT;`,
+  )
+  setVersion(folder, '0.3.0')
+  return folder
+}
+
+/** Builds the image of a tree. @returns the archive */
+export async function makeImage(tree: string): Promise<string> {
+  const env = {SOURCE_DATE_EPOCH: '1700000000'}
+  await execa('nice', ['-n', '10', process.execPath, join(tree, 'scripts/build-image.ts')], {cwd: tree, env})
+  return join(tree, 'dist/image/cilium.tar')
+}
+
+function setVersion(folder: string, version: string): void {
+  edit(folder, 'package.json', /"version": "[^"]+"/, () => `"version": "${version}"`)
+  edit(folder, 'manifests/chart/Chart.yaml', /^version: .*$/m, () => `version: ${version}`)
+  edit(folder, 'manifests/chart/Chart.yaml', /^appVersion: .*$/m, () => `appVersion: ${version}`)
+}
+
+/** The process goes at once, as with a crash; a signal would not end the first process of a container. */
+function addFailpoints(folder: string): void {
+  const file = 'src/agent/node/open-datapath.ts'
+  edit(folder, file, / {4}objects: objectsFolder\(\),\n/, (line) => `${line}    onStep: endAt,\n`)
+  edit(
+    folder,
+    file,
+    /$(?![\s\S])/,
+    () => `
+/** For tests. */
+export function endAt(step: string): void {
+  if (!existsSync('${failpointFile}') || readFileSync('${failpointFile}', 'utf8').trim() !== step) return
+  rmSync('${failpointFile}')
+  ;(process as unknown as {reallyExit(code: number): never}).reallyExit(86)
+}
+`,
+  )
+  const hooks = 'src/agent/reconcile/loaded-datapath.ts'
+  edit(
+    folder,
+    hooks,
+    /attachPod: \(ifindex\) => (attach\(.*\)),\n/,
+    (_, attach: string) => `attachPod: (ifindex) => {\n      ${attach}\n      endAt('between-hooks')\n    },\n`,
+  )
+  edit(folder, hooks, /\nconst noAddress/, (line) => `\nimport {endAt} from '../node/open-datapath.ts'\n${line}`)
+  edit(
+    folder,
+    file,
+    /import \{existsSync\} from 'node:fs'/,
+    () => "import {existsSync, readFileSync, rmSync} from 'node:fs'",
+  )
+}
+
+function copyTree(folder: string): void {
+  for (const name of copied) cpSync(join(root, name), join(folder, name), {recursive: true})
+  for (const name of ['package-lock.json', 'LICENSE', 'oclif.manifest.json', '.node', '.clang-format'])
+    cpSync(join(root, name), join(folder, name), {recursive: true, verbatimSymlinks: true})
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  mkdirSync(join(folder, 'dist'), {recursive: true})
 }
 
 function edit(folder: string, file: string, from: RegExp, to: (...match: string[]) => string): void {

@@ -2,13 +2,13 @@ import {expect, test} from 'vitest'
 import type {ClusterView} from '../../../../src/cli/status/cluster-view.ts'
 import {collectStatus} from '../../../../src/cli/status/collect.ts'
 import type {StatusReport} from '../../../../src/cli/status/report.ts'
-import {agentPod, daemonSet, fakeCluster} from './fake-cluster.ts'
+import {agentPod, daemonSet, fakeCluster, healthy} from './fake-cluster.ts'
 
-const collect = async (view: ClusterView, onProgress?: (report: StatusReport) => void) => {
+const collect = async (view: ClusterView, onProgress?: (report: StatusReport) => void, verbose = false) => {
   const {signal} = new AbortController()
   return collectStatus(view, {
     workerCount: 2,
-    verbose: false,
+    verbose,
     signal,
     ...(onProgress === undefined ? {} : {onProgress}),
   })
@@ -92,6 +92,29 @@ test('a failing controller says since when, how often and why', async () => {
 
   expect(report.errors['cilium']?.['a']?.Errors).toEqual(['controller ipcache is failing since 1m (4x): map is full'])
   expect(report.since).toBe('2026-01-05T10:00:00.000Z')
+})
+
+test('a pod that waits says for what', async () => {
+  const waiting = {reason: 'ErrImagePull', message: 'cilium:nine is nowhere'}
+  const images = agentPod('a', {phase: 'Pending', container: {waiting: {reason: 'PodInitializing'}}})
+  const pods = [{...images, status: {...images.status, initContainerStatuses: [{name: 'mount', state: {waiting}}]}}]
+  const nowhere = agentPod('b', {phase: 'Pending', container: {waiting: {reason: 'ContainerCreating'}}})
+  const message = '0/3 nodes are available'
+  const conditions = [{type: 'PodScheduled', status: 'False', message}]
+  const {report} = await collect(
+    fakeCluster({agents: [...pods, {...nowhere, status: {...nowhere.status, conditions}}]}),
+  )
+
+  expect(report.errors['cilium']?.['a']?.Warnings).toEqual(['pod is pending: ErrImagePull: cilium:nine is nowhere'])
+  expect(report.errors['cilium']?.['b']?.Warnings).toEqual(['pod is pending: 0/3 nodes are available'])
+})
+
+test('what kernels lack is told by node, when all is asked for', async () => {
+  const kernel = {release: '6.1.0', missing: ['tcx']}
+  const cluster = fakeCluster({statuses: {a: {...healthy, kernel}}})
+
+  expect((await collect(cluster)).report.kernels).toEqual({})
+  expect((await collect(cluster, undefined, true)).report.kernels).toEqual({'node-a': kernel})
 })
 
 test('a controller that never succeeded and does not know when it failed has no time', async () => {
