@@ -28,6 +28,8 @@ type Streaming<Q, R> = (call: ServerWritableStream<Q, R>) => void
 const unavailableMax = 10
 /** how often a request that follows looks for new nodes */
 const lookEveryMs = 2_000
+/** of each node, at least: with fewer, each flow would wait for its own way through the network */
+const waitingEach = 32
 /** how long a node may take with the flows that it remembers */
 const patienceMs = 5_000
 
@@ -133,7 +135,7 @@ async function relayFlows(
 
   const merge = new Merge<api.GetFlowsResponse>({
     timeOf: ({time = 0n}) => time,
-    buffered: Math.max(sortBufferLength, 2 * connected.length),
+    buffered: Math.max(sortBufferLength, waitingEach * connected.length),
     // what is remembered comes at once or not at all: order is worth more than a moment
     drainMs: request.follow === true ? sortBufferDrainMs : Math.max(sortBufferDrainMs, patienceMs),
     signal,
