@@ -8,6 +8,8 @@
 #include "lib/socket_event.h"
 
 #define EADDRINUSE_   98
+/* not ENOBUFS, at which libraries wait and try again for ever */
+#define ENOMEM_	      12
 #define ECONNREFUSED_ 111
 #define EHOSTUNREACH_ 113
 #define SOCK_DGRAM_   2
@@ -115,12 +117,17 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 	backend->port = row->port;
 	backend->pad = 0;
 	peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	/* without a memory the socket would see a stranger answer: packets are translated instead */
+	/* without a memory the socket would see a stranger answer: a pod's packets are translated instead */
 	if (!peers)
-		return SEND_PLAIN;
+		return cookie == cfg.host_cookie ? -ENOMEM_ : SEND_PLAIN;
 	noted = socket_note(peers, service, backend, frontend->service, ref, now, connected);
-	if (noted == SOCKET_NO_ROOM)
-		return SEND_PLAIN;
+	if (noted == SOCKET_NO_ROOM) {
+		if (cookie != cfg.host_cookie)
+			return SEND_PLAIN;
+		/* nobody translates the node's own packets: they would leave by the network */
+		socket_drop(ctx, service, DROP_NO_SOCKET_ROOM, frontend->service);
+		return -ENOMEM_;
+	}
 	peers->proto = ctx->protocol;
 	peers->netns = cookie;
 	peers->socket = bpf_get_socket_cookie(ctx);

@@ -93,6 +93,8 @@ enum drop_reason {
 	DROP_NO_SERVICE_PORT = 213, /* the address is a service's, the port or protocol is not */
 	DROP_NO_LOCAL_BACKEND =
 		214, /* the service's backends on this node count alone, and there are none */
+	DROP_NO_SOCKET_ROOM =
+		215, /* a datagram socket of the node asks more services than it can remember */
 };
 
 #endif

@@ -14,8 +14,10 @@
 #define FLOW_TAKEN 2 /* the key belongs to another live flow */
 
 /* How many source ports are tried before the packet is refused; in the second half also those of connections that
- * have ended but not expired. */
-#define NAT_TRIES 128
+ * have ended but not expired. Any of the range, so that taken ports do not grow into long runs that are walked to no
+ * end; the last ones are neighbours, by which a small range is tried whole. */
+#define NAT_TRIES	    256
+#define NAT_NEIGHBOURS_FROM 192
 
 #ifndef EEXIST
 #define EEXIST 17
@@ -92,7 +94,7 @@ struct port_search {
 	__u64 now;
 	__u32 first;  /* of the range */
 	__u32 range;  /* its size */
-	__u32 random; /* where in it the search begins */
+	__u32 random; /* where in it neighbours are tried */
 	int result;
 	__u32 keep; /* 1: the original port may be kept */
 	__u32 only; /* 1: and no other may be taken */
@@ -107,8 +109,11 @@ static long port_try(__u32 i, struct port_search *search)
 	if (!s)
 		return 1;
 	port = s->forward_key.sport;
-	if (i || !search->keep)
-		port = bpf_htons(search->first + (search->random + i) % search->range);
+	if (i || !search->keep) {
+		__u32 at = i < NAT_NEIGHBOURS_FROM ? bpf_get_prandom_u32() : search->random + i;
+
+		port = bpf_htons(search->first + at % search->range);
+	}
 	s->forward.to_sport = port;
 	s->reverse_key.dport = port;
 	search->result = flow_claim(true, search->now, i >= NAT_TRIES / 2);

@@ -62,6 +62,9 @@ __separate int service_target(struct pkt *p, bool inside)
 	if (!backend)
 		return frontend->flags & FRONTEND_DROP ? -DROP_NO_LOCAL_BACKEND
 						       : -DROP_SERVICE_BACKEND_NOT_FOUND;
+	/* its checksum does not bear another port */
+	if (p->key.proto == IPPROTO_SCTP && backend->port != p->key.dport)
+		return -DROP_UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE;
 	s->target.addr = backend->addr;
 	s->target.port = backend->port;
 	s->target.backend = ref;

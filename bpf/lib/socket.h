@@ -9,7 +9,9 @@
 #include "../abi/service.h"
 
 /* A peer that has not been heard of this long may make room for another, s. */
-#define SOCKET_PEER_IDLE_S 60
+#define SOCKET_PEER_IDLE_S  60
+/* One whose backend takes nothing new, s: its last answers are here. */
+#define SOCKET_PEER_ENDED_S 5
 
 /* Memory of each socket. */
 struct {
@@ -30,6 +32,19 @@ static __always_inline bool socket_peer_is(const struct socket_peer *peer,
 					   const struct socket_end *backend)
 {
 	return peer->backend_port == backend->port && addr_equal(&peer->backend, &backend->addr);
+}
+
+/* May another have the place of this peer? */
+static __always_inline bool socket_peer_is_over(const struct socket_peer *peer, __u32 now)
+{
+	const struct backend *backend;
+
+	if (!peer->backend_port || now - peer->used > SOCKET_PEER_IDLE_S)
+		return true;
+	if (now - peer->used <= SOCKET_PEER_ENDED_S)
+		return false;
+	backend = backend_of(peer->ref);
+	return !backend || backend->state != BACKEND_ACTIVE;
 }
 
 enum socket_noted {
@@ -60,7 +75,7 @@ static __always_inline enum socket_noted socket_note(struct socket_peers *peers,
 					noted = SOCKET_KNOWN;
 				break;
 			}
-			if (!peer->backend_port || now - peer->used > SOCKET_PEER_IDLE_S)
+			if (socket_peer_is_over(peer, now))
 				room = peer;
 		}
 	}

@@ -250,6 +250,7 @@ const settings = {
   'enable-local-redirect-policy': flag(false),
   'lrp-address-matcher-cidrs': cidrListOption(),
   'enable-ip-masq-agent': flag(false),
+  'ip-masq-agent-config-path': text('/etc/config/ip-masq-agent'),
   'ipv4-service-loopback-address': address(4, '169.254.42.1'),
   'ipv6-service-loopback-address': address(6, '100::a9fe:2a01'),
   // CNI

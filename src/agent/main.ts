@@ -57,6 +57,7 @@ import {hostPeerDevice, overlayDevice} from './node/device-names.ts'
 import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
 import {kernelState} from './node/kernel-state.ts'
+import {MasqueradeExemptions} from './node/masquerade-exemptions.ts'
 import {openDatapath, pinnedMapSizes, reassemble} from './node/open-datapath.ts'
 import {ensureOwnDevices, setDefragNeighbours, setRouterAddresses} from './node/own-devices.ts'
 import {familiesOf, underlayOf} from './node/own-facts.ts'
@@ -156,6 +157,7 @@ export class Agent {
   private socket!: NetlinkSocket
   private events: EventRecorder | undefined
   private addressClaimants!: AddressClaimants
+  private exemptions: MasqueradeExemptions | undefined
   private routeClaimants!: RouteClaimants
   private deviceWatch!: DeviceWatch
   private serviceClaimants: ServiceClaimants | undefined
@@ -355,6 +357,15 @@ export class Agent {
     const remembered = await this.memory.read()
     this.addressClaimants.start(opened.restored.length > 0 ? opened.restored : remembered.addresses)
     this.addressClaimants.setPodRanges(facts.podCidrs)
+    if (config['enable-ip-masq-agent']) {
+      this.exemptions = new MasqueradeExemptions({
+        path: config['ip-masq-agent-config-path'],
+        clock: this.context.clock,
+        log: this.context.log,
+        apply: (cidrs) => this.addressClaimants.setExempt(cidrs),
+      })
+      this.exemptions.start()
+    }
     const routePlan: RoutePlan = {
       ...families,
       mode: config['routing-mode'],
@@ -429,6 +440,7 @@ export class Agent {
     await this.memory.stop()
     this.deviceWatch?.stop()
     this.addressClaimants?.stop()
+    this.exemptions?.stop()
     this.routeClaimants?.stop()
     this.serviceClaimants?.stop()
     this.staleSockets?.stop()

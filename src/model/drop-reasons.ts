@@ -155,6 +155,7 @@ const table: readonly (readonly [number, string, string, string | undefined])[] 
   [212, 'NO_MASQUERADE_ADDRESS', 'No masquerade address', undefined],
   [213, 'NO_SERVICE_PORT', 'No such port or protocol on the service address', undefined],
   [214, 'NO_LOCAL_BACKEND', 'No backend of the service on this node', undefined],
+  [215, 'NO_SOCKET_ROOM', 'Socket speaks to more services than it can remember', undefined],
 ]
 
 /** All drop reasons, by code. */

@@ -5,6 +5,7 @@
  */
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
 import {hostname} from 'node:os'
+import type {Dial} from './dial.ts'
 import {plainAddress} from './listen.ts'
 import type {Stream} from './stream.ts'
 
@@ -25,9 +26,9 @@ export interface Echo {
 }
 
 /** An HTTP server, not yet listening. */
-export function httpEcho(streams: readonly Stream[] = []): Server {
+export function httpEcho(streams: readonly Stream[] = [], dials: readonly Dial[] = []): Server {
   const server = createServer((request, response) => {
-    void answer(request, response, streams).catch((error: unknown) => {
+    void answer(request, response, streams, dials).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, {error: String(error)})
       else response.destroy()
     })
@@ -38,7 +39,12 @@ export function httpEcho(streams: readonly Stream[] = []): Server {
   return server
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, streams: readonly Stream[]): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  streams: readonly Stream[],
+  dials: readonly Dial[],
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://workload')
   const [, word, argument] = url.pathname.split('/')
   const address = plainAddress(request.socket.remoteAddress)
@@ -62,6 +68,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, stream
       return send(response, 200, {})
     case 'streams':
       return send(response, 200, argument === 'drain' ? await drainAll(streams) : streams.map((one) => one.count()))
+    case 'dials':
+      return send(response, 200, argument === 'drain' ? await drainAll(dials) : dials.map((one) => one.count()))
     case 'bytes':
       return sendBytes(response, bounded(argument, 0, maxAnswerBytes))
   }
@@ -118,6 +126,6 @@ function bounded(text: string | undefined, low: number, high: number): number {
 }
 
 /** Ends all numbered traffic and says what was lost. */
-function drainAll(streams: readonly Stream[]): Promise<unknown> {
+function drainAll(streams: readonly (Stream | Dial)[]): Promise<unknown> {
   return Promise.all(streams.map((one) => one.drain()))
 }

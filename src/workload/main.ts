@@ -3,6 +3,7 @@
  *
  *     test-workload --http 8080 --http 80 --tcp-echo 9000 --udp-echo 9000 --dns 53 --record name.test=10.0.0.1
  *     test-workload --http 8080 --stream udp,10.0.0.1,9000 --stream tcp,fd00::1,9000 --stream-every 5
+ *     test-workload --http 8080 --dial tcp,10.96.0.10,9000 --dial-every 50
  *
  * Without arguments it serves HTTP on $PORT, or 8080. It says `ready` once everything listens.
  */
@@ -11,6 +12,7 @@ import {parseArgs} from 'node:util'
 import {CiliumError, fail} from '../runtime/errors.ts'
 import {exitCodes} from '../runtime/exit-codes.ts'
 import {tcpEcho, udpEcho} from './byte-echo.ts'
+import {Dial, type DialTarget} from './dial.ts'
 import {dnsOverTcp, dnsOverUdp, type Zone} from './dns-server.ts'
 import {WORKLOAD_FLAG_INVALID} from './errors.ts'
 import {httpEcho} from './http-echo.ts'
@@ -26,6 +28,9 @@ export interface WorkloadPlan {
   /** numbered traffic to echo servers elsewhere */
   readonly streams: readonly StreamTarget[]
   readonly streamEveryMs: number
+  /** short conversations with echo servers elsewhere */
+  readonly dials: readonly DialTarget[]
+  readonly dialEveryMs: number
 }
 
 /**
@@ -45,6 +50,8 @@ export function parseWorkloadFlags(argv: readonly string[], defaultPort = 8080):
       record: port,
       stream: port,
       'stream-every': {type: 'string'},
+      dial: port,
+      'dial-every': {type: 'string'},
     },
   })
   const ports = (flag: 'http' | 'tcp-echo' | 'udp-echo' | 'dns') =>
@@ -56,7 +63,9 @@ export function parseWorkloadFlags(argv: readonly string[], defaultPort = 8080):
     http: isEmpty ? [defaultPort] : plan.http,
     zone: toZone(values.record ?? []),
     streams: (values.stream ?? []).map(toStream),
-    streamEveryMs: toInterval(values['stream-every'] ?? '10'),
+    streamEveryMs: toInterval('stream-every', values['stream-every'] ?? '10'),
+    dials: (values.dial ?? []).map(toDial),
+    dialEveryMs: toInterval('dial-every', values['dial-every'] ?? '50'),
   }
 }
 
@@ -69,7 +78,8 @@ export async function serve(plan: WorkloadPlan): Promise<void> {
     await bothFamilies((family) => dnsOverUdp(plan.zone, port, family))
   }
   const streams = plan.streams.map((target) => new Stream(target, plan.streamEveryMs))
-  for (const port of plan.http) await listenDualStack(httpEcho(streams), port)
+  const dials = plan.dials.map((target) => new Dial(target, plan.dialEveryMs))
+  for (const port of plan.http) await listenDualStack(httpEcho(streams, dials), port)
 }
 
 /** Entry of the `test-workload` process. */
@@ -110,11 +120,19 @@ function toStream(text: string): StreamTarget {
   return {protocol, address, port: toPort('stream', port)}
 }
 
-function toInterval(text: string): number {
+function toDial(text: string): DialTarget {
+  const [protocol = '', address = '', port = ''] = text.split(',')
+  if ((protocol !== 'tcp' && protocol !== 'udp') || isIP(address) === 0) {
+    return fail(WORKLOAD_FLAG_INVALID, {flag: 'dial', value: text, expected: 'tcp|udp,ADDRESS,PORT'})
+  }
+  return {protocol, address, port: toPort('dial', port)}
+}
+
+function toInterval(flag: string, text: string): number {
   const ms = Number(text)
   return Number.isInteger(ms) && ms > 0 && ms <= 10_000
     ? ms
-    : fail(WORKLOAD_FLAG_INVALID, {flag: 'stream-every', value: text, expected: 'milliseconds from 1 to 10000'})
+    : fail(WORKLOAD_FLAG_INVALID, {flag, value: text, expected: 'milliseconds from 1 to 10000'})
 }
 
 function toZone(records: readonly string[]): Zone {

@@ -1,12 +1,13 @@
 /** Services for pods, translated packet by packet. */
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {frontendFlags, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
+import {Ip} from '../../src/model/ip.ts'
 import {addr, BpfNode, identities, plans} from './node.ts'
 import {NodeServices} from './services.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {icmpError} from './support/messages.ts'
-import {icmp, tcp, udp} from './support/packet.ts'
+import {icmp, protocols, rawIp, tcp, udp} from './support/packet.ts'
 import {parsePacket} from './support/parse.ts'
 
 let node: BpfNode
@@ -151,6 +152,26 @@ describe.each(plans)('IPv$family', (plan) => {
       icmp(a, vip).echo(1),
     ])
       expect(node.fromPod('a', packet)).toMatchObject({action: 'drop', reason: 'NO_SERVICE_PORT'})
+  })
+
+  test('SCTP is served by backends on the port of the service; no other can be', () => {
+    const chunk = (sport: number, dport: number) =>
+      Uint8Array.of(sport >> 8, sport & 255, dport >> 8, dport & 255, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 4)
+    services.add(end(vip, 90), [end(b, 90)], {protocol: 'sctp'})
+    services.add(end(vip, 91), [end(b, 9091)], {protocol: 'sctp'})
+    services.add(end(vip, 92), [end(remote, 92)], {protocol: 'sctp'})
+
+    const request = node.fromPod('a', rawIp(a, vip, protocols.sctp).data(chunk(4000, 90)))
+    const reply = node.fromPod('b', rawIp(b, a, protocols.sctp).data(chunk(90, 4000)))
+    const away = node.fromPod('a', rawIp(a, vip, protocols.sctp).data(chunk(4000, 92)))
+    const other = node.fromPod('a', rawIp(a, vip, protocols.sctp).data(chunk(4000, 91)))
+
+    expect(request).toMatchObject({action: 'peer', to: 'b'})
+    expect(String(Ip.fromBytes(parsePacket(request.packet).ip!.destinationBytes))).toBe(b)
+    expect(reply).toMatchObject({action: 'peer', to: 'a'})
+    expect(String(Ip.fromBytes(parsePacket(reply.packet).ip!.sourceBytes))).toBe(vip)
+    expect(away).toMatchObject({action: 'redirect', to: 'overlay'})
+    expect(other).toMatchObject({action: 'drop', reason: 'UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE'})
   })
 
   test('a connection to a backend does not get the answers of one through its service', () => {

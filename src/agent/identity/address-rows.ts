@@ -80,13 +80,14 @@ export function remoteEndpointRows(endpoint: RemoteEndpointRow, plan: AddressPla
 /** Everything else: outside (masqueraded, where that is on), and the native ranges that are reached as they are. */
 export function clusterRows(plan: AddressPlan): AddressRow[] {
   const dualStack = plan.ipv4 && plan.ipv6
-  const outside = [Cidr.of('0.0.0.0/0'), Cidr.of('::/0')]
-    .filter((cidr) => enabled(cidr.network, plan))
-    .map((cidr) => row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {}))
-  const native = plan.nativeCidrs
-    .filter((cidr) => enabled(cidr.network, plan) && cidr.length > 0)
-    .map((cidr) => row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), {native: true}))
-  return [...outside, ...native]
+  const native = new Map(plan.nativeCidrs.map((cidr) => [String(cidr), cidr]))
+  const outside = [Cidr.of('0.0.0.0/0'), Cidr.of('::/0')].filter((cidr) => !native.has(String(cidr)))
+  const rowOf = (cidr: Cidr, more: Partial<AddressRow>) =>
+    row(cidr, 'cluster', 'cluster', worldIdentity(cidr.family, {dualStack}), more)
+  return [
+    ...outside.map((cidr) => rowOf(cidr, {})),
+    ...Array.from(native.values(), (cidr) => rowOf(cidr, {native: true})),
+  ].filter(({cidr}) => enabled(cidr.network, plan))
 }
 
 function enabled(ip: Ip, plan: AddressPlan): boolean {

@@ -103,6 +103,11 @@ export class AddressClaimants {
     this.set('pod-range', localPodRangeRows(cidrs, this.plan))
   }
 
+  /** Destinations outside that see pods' own addresses. */
+  setExempt(cidrs: readonly Cidr[]): void {
+    this.set('cluster', clusterRows({...this.plan, nativeCidrs: [...this.plan.nativeCidrs, ...cidrs]}))
+  }
+
   private forgetRestored(): void {
     if (this.stopping.signal.aborted) return
     this.set('restored', [])

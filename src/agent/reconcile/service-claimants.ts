@@ -1,6 +1,6 @@
 /** Turns Services and EndpointSlices into rows of the frontend table as they change. */
 import {FrontendClaims} from '../service/claims.ts'
-import {frontendsOf, hostPortsOf, type ServicePlan} from '../service/frontends.ts'
+import {frontendsOf, hostPortsOf, type ServicePlan, sctpProblems} from '../service/frontends.ts'
 import type {FrontendRow, ServiceRow} from '../service/rows.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
@@ -133,7 +133,10 @@ export class ServiceClaimants {
   private tell(key: string): void {
     const service = this.tables.services.get(key)
     const problems = service === undefined ? [] : [...service.problems]
-    for (const slice of this.tables.endpointSlices.by('service', key))
+    const slices = this.tables.endpointSlices.by('service', key)
+    if (service?.ports.some(({protocol}) => protocol === 'SCTP') && this.plan().sctp)
+      problems.push(...sctpProblems(service, slices))
+    for (const slice of slices)
       for (const problem of slice.problems) problems.push(`EndpointSlice ${slice.name}: ${problem}`)
     for (const {frontend, holder} of this.conflicts(key))
       problems.push(

@@ -149,6 +149,7 @@ export class ServiceReconciler implements Reconciler<FrontendRow> {
       {map: 'cilium_lb', used: this.written.size, capacity: frontendCapacity},
       {map: 'cilium_lb_lists', used: this.room.used, capacity: listCapacity},
       {map: 'cilium_backends', used: this.backends.size, capacity: backendCapacity},
+      {map: 'cilium_lb_maglev', used: this.tableRoom.used, capacity: this.maps.tableCapacity},
     ]
   }
 

@@ -109,7 +109,8 @@ export function frontendsOf(
         own(ip, kind)
       }
     }
-    if (port.nodePort === 0) continue
+    // its checksum bears no other port: a node port can never lead anywhere
+    if (port.nodePort === 0 || protocol === 'SCTP') continue
     for (const ip of [anyIpv4, anyIpv6].filter(enabled)) {
       if (!service.clusterIps.some(({family}) => family === ip.family)) continue
       rows.push(
@@ -130,6 +131,22 @@ export function frontendsOf(
     }
   }
   return [...rows, ...owned.values()]
+}
+
+/** What SCTP asks of a service: a packet's port cannot be changed, for its checksum covers all of it. */
+export function sctpProblems({ports}: ServiceRow, slices: readonly EndpointSliceRow[]): string[] {
+  return ports.flatMap(({name, port, protocol, nodePort}) => {
+    if (protocol !== 'SCTP') return []
+    const elsewhere = slices
+      .flatMap((slice) => slice.ports)
+      .find((one) => one.name === name && one.protocol === protocol && (one.port ?? port) !== port)
+    return [
+      ...(elsewhere === undefined
+        ? []
+        : [`port ${port}/SCTP has to be the target port, too, which is ${elsewhere.port}`]),
+      ...(nodePort === 0 ? [] : [`port ${port}/SCTP has no node port: SCTP keeps its port`]),
+    ]
+  })
 }
 
 /**
@@ -219,7 +236,7 @@ function selector(slices: readonly EndpointSliceRow[], port: ServicePortRow, pla
     const key = `${family} ${local}`
     let selection = found.get(key)
     if (selection === undefined) {
-      selection = select(candidates(slices, port, family), {local, hints, place})
+      selection = select(candidates(slices, port, family), {local, hints, place, connected: port.protocol !== 'UDP'})
       found.set(key, selection)
     }
     return selection

@@ -51,13 +51,14 @@ function readiness({ready, serving, terminating}: SliceEndpoint): number {
  * 2 else, where hints are heard, those hinted to this node, else those hinted to its zone, when every ready endpoint
  *   has such a hint and at least one matches;
  * 3 ready ones get new connections; 4 when there are none, those that are terminating but still serve;
- * 5 what is terminating and gets none keeps its connections as long as it serves.
+ * 5 whoever gets none keeps the connections it has for as long as the endpoint exists, ready or not; datagrams, which
+ *   nobody acknowledges, only as long as it serves: their clients are to find another.
  */
 export function select(
   all: readonly Candidate[],
-  options: {readonly local: boolean; readonly hints: boolean; readonly place: Place},
+  options: {readonly local: boolean; readonly hints: boolean; readonly place: Place; readonly connected: boolean},
 ): Selection {
-  const {local, hints, place} = options
+  const {local, hints, place, connected} = options
   const here = local ? all.filter(({endpoint}) => endpoint.node === place.node) : all
   const ready = here.filter(({endpoint}) => endpoint.ready && !endpoint.terminating)
   const leaving = here.filter(({endpoint}) => endpoint.serving && endpoint.terminating)
@@ -65,8 +66,7 @@ export function select(
   const active = near.length > 0 ? near : leaving
   if (active.length === all.length) return {active: active.map(({backend}) => backend), terminating: none}
   const keep = new Set(active)
-  // one that lost its readiness or its hint may still have connections: its row stays as long as the endpoint does
-  const rest = here.filter((one) => !keep.has(one) && (one.endpoint.serving || one.endpoint.ready))
+  const rest = here.filter((one) => !keep.has(one) && (connected || one.endpoint.serving || one.endpoint.ready))
   return {active: active.map(({backend}) => backend), terminating: rest.map(({backend}) => backend)}
 }
 

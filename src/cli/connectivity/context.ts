@@ -4,7 +4,7 @@ import type {Features} from './features.ts'
 import type {ConnectivityOptions, ExternalTargets, Family} from './options.ts'
 import type {EchoPeer, OutsidePeer, Peer, TestContext} from './test.ts'
 import type {NodeObject, PodObject, ServiceObject, TestCluster} from './test-cluster.ts'
-import {echoPort, hostPortOf, plannedWorkloads, type Role} from './workloads/objects.ts'
+import {echoPort, hostPortOf, plannedWorkloads, type Role, redirectedAddress} from './workloads/objects.ts'
 
 export interface ContextSources {
   readonly namespace: string
@@ -35,6 +35,9 @@ export async function findContext(cluster: TestCluster, sources: ContextSources)
   const foreign = ofRole('foreign-host').map((pod) => podPeer(cluster, pod))
   return {
     namespace,
+    redirected: features.localRedirect
+      ? Object.fromEntries(features.families.map((family) => [family, redirectedAddress(family, number)]))
+      : {},
     options: sources.options,
     features,
     external: sources.external,

@@ -11,6 +11,7 @@ export interface Features {
   readonly nodePort: boolean
   readonly hostPort: boolean
   readonly health: boolean
+  readonly localRedirect: boolean
   readonly singleNode: boolean
   /** policies for nodes are enforced */
   readonly hostFirewall: boolean
@@ -55,6 +56,7 @@ export function detectFeatures(sources: FeatureSources): Features {
     health:
       isTrue(sources.runtimeConfig, 'EnableHealthChecking') &&
       isTrue(sources.runtimeConfig, 'EnableEndpointHealthChecking'),
+    localRedirect: replaces && config['enable-local-redirect-policy'] === 'true',
     singleNode: isSingleNode(sources),
     hostFirewall: config['enable-host-firewall'] === 'true',
     cidrMatchesNodes: (config['policy-cidr-match-mode'] ?? '').split(/[\s,]+/).includes('nodes'),

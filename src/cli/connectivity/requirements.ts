@@ -23,6 +23,9 @@ export const needsHostPort: Requirement = ({features, echoes}) =>
 export const needsHealth: Requirement = ({features}) =>
   features.health ? undefined : 'health checking is switched off in the agents'
 
+export const needsLocalRedirect: Requirement = ({features}) =>
+  features.localRedirect ? undefined : 'local redirect policies are switched off (localRedirectPolicies.enabled)'
+
 export const needsOutside: Requirement = ({outside, outsideMissing}) =>
   outside === undefined ? outsideMissing : undefined
 

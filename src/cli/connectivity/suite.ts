@@ -1,5 +1,6 @@
 import type {ConnectivityTest} from './test.ts'
 import {health} from './tests/health.ts'
+import {localRedirectPolicy} from './tests/local-redirect-policy.ts'
 import {noPolicies} from './tests/no-policies.ts'
 import {noPoliciesExtra} from './tests/no-policies-extra.ts'
 import {noPoliciesFromOutside} from './tests/no-policies-from-outside.ts'
@@ -19,6 +20,7 @@ export const suite: readonly ConnectivityTest[] = [
   noPoliciesFromOutside,
   podToItselfViaServiceTest,
   northSouthLoadBalancing,
+  localRedirectPolicy,
   podToPodNoFragTest,
   health,
   ...allPolicies,

@@ -46,6 +46,8 @@ export interface Target {
 /** What exists in the cluster to test with. */
 export interface TestContext {
   readonly namespace: string
+  /** addresses that clients are led away from, to the echo pod of their own node */
+  readonly redirected: Readonly<Partial<Record<Family, string>>>
   readonly options: ConnectivityOptions
   readonly features: Features
   readonly external: ExternalTargets

@@ -114,7 +114,7 @@ export function uninstallSteps(access: ClusterAccess, plan: UninstallPlan, optio
     {
       title: 'Record of the release',
       run: async (_, signal) => {
-        await access.delete(leaderLease(plan.namespace), {signal})
+        for (const lease of await ownLeases(access, plan.namespace)) await access.delete(lease, {signal})
         await store.removeAll()
       },
     },
@@ -169,10 +169,17 @@ function namespaceObject(name: string): AnyObject {
   return {apiVersion: 'v1', kind: 'Namespace', metadata: {name}} as AnyObject
 }
 
-function leaderLease(namespace: string): AnyObject {
-  return {
-    apiVersion: 'coordination.k8s.io/v1',
-    kind: 'Lease',
-    metadata: {name: 'cilium-operator-resource-lock', namespace},
-  } as AnyObject
+/** Who led what: the operators, and for each announced service a node. Nobody else takes such names. */
+async function ownLeases(access: ClusterAccess, namespace: string): Promise<AnyObject[]> {
+  const leases = await access.list<AnyObject>(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`)
+  return leases
+    .filter(({metadata: {name}}) => name === 'cilium-operator-resource-lock' || name.startsWith('cilium-l2announce-'))
+    .map(
+      ({metadata: {name}}) =>
+        ({
+          apiVersion: 'coordination.k8s.io/v1',
+          kind: 'Lease',
+          metadata: {name, namespace},
+        }) as AnyObject,
+    )
 }

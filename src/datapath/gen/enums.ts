@@ -166,6 +166,7 @@ export const dropReason = {
   DROP_NO_MASQUERADE_ADDRESS: 212,
   DROP_NO_SERVICE_PORT: 213,
   DROP_NO_LOCAL_BACKEND: 214,
+  DROP_NO_SOCKET_ROOM: 215,
 } as const
 
 export type DropReason = (typeof dropReason)[keyof typeof dropReason]
@@ -256,6 +257,7 @@ export const dropReasonNames: ReadonlyMap<number, keyof typeof dropReason> = new
   [212, 'DROP_NO_MASQUERADE_ADDRESS'],
   [213, 'DROP_NO_SERVICE_PORT'],
   [214, 'DROP_NO_LOCAL_BACKEND'],
+  [215, 'DROP_NO_SOCKET_ROOM'],
 ])
 
 /** enum endpoint_flags */

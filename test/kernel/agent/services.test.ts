@@ -124,7 +124,7 @@ describe('with socket translation', () => {
     for (const who of [client, host])
       await eventually(async () => {
         const held = await who.held()
-        return vips.every((vip) => held[`tcp ${vip} 80`] !== '')
+        return vips.every((vip) => held[`tcp ${vip} 80`] !== '' && held[`udp ${vip} 80`] !== '')
       })
     for (const who of [client, host]) {
       const held = await who.held()
@@ -137,7 +137,7 @@ describe('with socket translation', () => {
   test('one datagram socket that asks nine services hears each by its own name, and backends by theirs', async () => {
     await start()
     const [a, b] = [await node.addPod('a'), await node.addPod('b')]
-    const [client, server] = [inCgroup(a.netns), inCgroup(b.netns)]
+    const [client, server, host] = [inCgroup(a.netns), inCgroup(b.netns), inCgroup(node.netns)]
     for (let i = 0; i < 9; i++) {
       const name = `s${i}`
       const ips = [`10.96.1.${i}`, `fd00:96::1:${i}`]
@@ -166,12 +166,33 @@ describe('with socket translation', () => {
       ['fd00:96::1:', b.ipv6],
     ] as const) {
       const all = Array.from({length: 9}, (_, i) => ({host: `${prefix}${i}`, port: 53}))
-      for (const {host} of all) await eventually(async () => (await client.udp(host, 'hello', 53)) === 'hello')
+      for (const {host: name} of all) await eventually(async () => (await client.udp(name, 'hello', 53)) === 'hello')
 
-      expect(await client.askAll(all)).toEqual(all.map(({host}) => `${host} 53`))
+      expect(await client.askAll(all)).toEqual(all.map(({host: name}) => `${name} 53`))
+      // nobody translates the node's own packets: the ninth is refused, and never leaves for the network
+      expect(await host.askAll(all)).toEqual([...all.slice(0, 8).map(({host: name}) => `${name} 53`), 'ENOMEM'])
       // straight to the backend of the first: it answers for itself
       const direct = {host: own, port: 9000}
       expect(await client.askAll([all[0]!, direct])).toContain(`${own} 9000`)
+    }
+  })
+
+  test('of the node alone leaves those of pods to the packet path', async () => {
+    await start({config: {'bpf-lb-sock-hostns-only': 'true'}})
+    const [a, b] = [await node.addPod('a'), await node.addPod('b')]
+    const [client, server, host] = [inCgroup(a.netns), inCgroup(b.netns), inCgroup(node.netns)]
+    await server.serve()
+    putService('web', [b.ipv4, b.ipv6])
+
+    for (const [vip, loopback] of [
+      [vips[0], '169.254.42.1'],
+      [vips[1], '100::a9fe:2a01'],
+    ] as const) {
+      await eventually(async () => (await host.tcp(vip, 'hello', 80)) === 'hello')
+      expect(await client.tcp(vip, 'hello', 80)).toBe('hello')
+      expect(await client.udp(vip, 'hello', 80)).toBe('hello')
+      // packet by packet a pod that reaches itself sees the loopback address; at the socket it would see its own
+      expect((await server.tcp(vip, 'who', 80)).replace('::ffff:', '')).toBe(loopback)
     }
   })
 

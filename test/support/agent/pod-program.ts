@@ -115,7 +115,7 @@ function listen(protocol: 'tcp' | 'udp', host: string, port: number): Promise<st
   })
 }
 
-/** Asks all from one socket, which knows them by their order: from whom each answer came. */
+/** Asks all from one socket, which knows them by their order: from whom each answer came, or why it was not asked. */
 function askAll(ends: readonly {readonly host: string; readonly port: number}[]): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(ends[0]!.host.includes(':') ? 'udp6' : 'udp4')
@@ -125,15 +125,19 @@ function askAll(ends: readonly {readonly host: string; readonly port: number}[])
       socket.close()
       reject(new Error(`answers: ${JSON.stringify(answers)}`))
     }, 5000)
-    socket.on('error', reject)
-    socket.on('message', (text, {address, port}) => {
-      answers[Number(text.toString().slice(1))] = `${address} ${port}`
+    const met = (i: number, what: string) => {
+      answers[i] = what
       if (++count < ends.length) return
       clearTimeout(timer)
       socket.close()
       resolve(answers)
-    })
-    for (const [i, {host, port}] of ends.entries()) socket.send(`#${i}`, port, host)
+    }
+    socket.on('error', reject)
+    socket.on('message', (text, {address, port}) => met(Number(text.toString().slice(1)), `${address} ${port}`))
+    for (const [i, {host, port}] of ends.entries())
+      socket.send(`#${i}`, port, host, (error) => {
+        if (error !== null) met(i, (error as NodeJS.ErrnoException).code ?? error.message)
+      })
   })
 }
 

@@ -1,6 +1,6 @@
 /** The Kubernetes objects that a namespace of the test holds. Pure: from what is wanted to objects. */
 import type {Features} from '../features.ts'
-import type {ConnectivityOptions} from '../options.ts'
+import type {ConnectivityOptions, Family} from '../options.ts'
 import type {KubernetesObject} from '../test-cluster.ts'
 import {foreignNodes, managedNodes, placement} from './placement.ts'
 
@@ -57,6 +57,7 @@ export function workloadObjects(plan: WorkloadPlan): readonly KubernetesObject[]
     ...pods.map(({name}) => ({apiVersion: 'v1', kind: 'ServiceAccount', metadata: {name, namespace: plan.namespace}})),
     ...names.map((workload) => workloadObject(plan, workload)),
     ...names.filter(({role}) => role === 'echo').map(({name}) => serviceObject(plan, name)),
+    ...(plan.features.localRedirect ? plan.features.families.map((family) => redirectObject(plan, family)) : []),
   ]
 }
 
@@ -177,6 +178,28 @@ function hostPodSpec({image, options}: WorkloadPlan, name: string, role: Role): 
     affinity: {nodeAffinity: role === 'host' ? managedNodes : foreignNodes},
     tolerations: [{operator: 'Exists'}],
     ...(Object.keys(options.nodeSelector).length === 0 || role !== 'host' ? {} : {nodeSelector: options.nodeSelector}),
+  }
+}
+
+/** An address that nobody has, and that clients are led away from to the echo pod of their node. */
+export function redirectedAddress(family: Family, namespaceNumber: number): string {
+  return family === 'ipv4' ? `169.254.169.${100 + namespaceNumber}` : `fd00:a9fe:a9fe::${100 + namespaceNumber}`
+}
+
+function redirectObject({namespace, number}: WorkloadPlan, family: Family): KubernetesObject {
+  return {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumLocalRedirectPolicy',
+    metadata: {name: `to-echo-${family}`, namespace},
+    spec: {
+      redirectFrontend: {
+        addressMatcher: {ip: redirectedAddress(family, number), toPorts: [{port: '80', protocol: 'TCP'}]},
+      },
+      redirectBackend: {
+        localEndpointSelector: {matchLabels: {name: 'echo-same-node'}},
+        toPorts: [{port: String(echoPort), protocol: 'TCP'}],
+      },
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the chart makes: who may do what, how pods run, which value becomes which key. */
 import {describe, expect, test} from 'vitest'
 import {chartFolder, type DescribedValue, readValuesSource} from '../../../../scripts/values-source.ts'
+import {exemptCidrs} from '../../../../src/agent/node/masquerade-exemptions.ts'
 import {type Chart, loadChart} from '../../../../src/cli/chart/chart.ts'
 import {laterValues} from '../../../../src/cli/chart/later-values.ts'
 import {renderChart} from '../../../../src/cli/chart/render.ts'
@@ -277,5 +278,34 @@ describe('every value that names a key', () => {
 
     // what is not offered yet may have no other value; identities are kept in one way only
     expect(found.filter((path) => path !== undefined && !later.has(path))).toEqual(['identityAllocationMode'])
+  })
+})
+
+describe('ipMasqAgent', () => {
+  const agentOf = (from: AnyManifest[]) => find('DaemonSet', 'cilium', from).spec.template.spec
+
+  test('gives agents the ConfigMap, and makes it when its contents are there', () => {
+    const values = tree()
+    putPath(values, 'ipMasqAgent.enabled', true)
+    const without = manifests(values)
+    putPath(values, 'ipMasqAgent.config.nonMasqueradeCIDRs', ['10.0.0.0/8'])
+    putPath(values, 'ipMasqAgent.config.masqLinkLocal', true)
+    const made = manifests(values)
+
+    expect(agentOf(without).volumes).toContainEqual({
+      name: 'ip-masq-agent',
+      configMap: {name: 'ip-masq-agent', optional: true, items: [{key: 'config', path: 'ip-masq-agent'}]},
+    })
+    expect(agentOf(without).containers[0].volumeMounts).toContainEqual({
+      name: 'ip-masq-agent',
+      mountPath: '/etc/config',
+      readOnly: true,
+    })
+    expect(find('ConfigMap', 'ip-masq-agent', without)).toBeUndefined()
+    expect(exemptCidrs(find('ConfigMap', 'ip-masq-agent', made).data.config).map(String)).toEqual([
+      '10.0.0.0/8',
+      'fe80::/10',
+    ])
+    expect(agentOf(manifests()).volumes.some(({name}: {name: string}) => name === 'ip-masq-agent')).toBe(false)
   })
 })

@@ -29,6 +29,7 @@ export const features: Features = {
   singleNode: false,
   hostFirewall: false,
   cidrMatchesNodes: false,
+  localRedirect: false,
   foreignNodes: [],
 }
 
@@ -49,6 +50,7 @@ export function echo(name: string, node: string, number: number): EchoPeer {
 /** Two nodes: two clients and an echo on the first, one of each on the second. */
 export function context(overrides: Partial<TestContext> = {}): TestContext {
   return {
+    redirected: {},
     namespace: 'cilium-test-1',
     options: options(),
     features,
