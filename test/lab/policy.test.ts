@@ -1,6 +1,6 @@
 /** Policies on a real cluster: who is allowed loses nothing and who is not gets nothing, whatever happens to the agents. */
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
-import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
+import {Cluster, until, withoutPolicies, workloadPod} from '../support/lab/cluster.ts'
 
 interface StreamCount {
   readonly target: string
@@ -29,6 +29,12 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.down()
+})
+
+test('the connectivity test of policies passes', async () => {
+  const done = await cluster.cilium('connectivity', 'test', '--test', `!${withoutPolicies.replaceAll(',', ',!')}`)
+
+  expect(done.exitCode, done.stdout + done.stderr).toBe(0)
 })
 
 describe('policies', () => {

@@ -2,7 +2,7 @@
  * Policies for the time of a test: applied, and waited for until every node enforces them, so that what is seen after
  * that is their doing.
  */
-import type {Policy} from '../../api/models.ts'
+import type {Endpoint, Policy} from '../../api/models.ts'
 import {fail} from '../../runtime/errors.ts'
 import {TEST_POLICY_LATE} from './errors.ts'
 import type {Peer} from './test.ts'
@@ -56,26 +56,41 @@ async function settle({policies, agents, signal}: Enforcement, present: boolean)
   const held = policies.filter(({kind}) => kind.endsWith('NetworkPolicy'))
   await Promise.all(
     agents.map(async (agent) => {
-      const revision = await until(() => revisionWith(agent, held, {present, signal}), {signal, timeoutMs: lateMs})
-      const node = agent.node ?? agent.name
+      const look = async () => (isSettled(await ask(agent, signal), held, {present, agent}) ? true : undefined)
+      if ((await until(look, {signal, timeoutMs: lateMs})) !== undefined) return
       const names = held.map(({metadata}) => metadata.name).join(', ')
-      if (revision === undefined) fail(TEST_POLICY_LATE, {policies: names, node, waited: `${lateMs / 1000} s`})
-      const wait = ['cilium', 'policy', 'wait', String(revision), '--max-wait-time', `${lateMs / 1000}s`]
-      const {exitCode} = await agent.exec(wait, {signal, timeoutMs: 2 * lateMs})
-      if (exitCode !== 0) fail(TEST_POLICY_LATE, {policies: names, node, waited: `${lateMs / 1000} s`})
+      fail(TEST_POLICY_LATE, {policies: names, node: nodeOf(agent), waited: `${lateMs / 1000} s`})
     }),
   )
 }
 
-/** @returns the revision of the agent's policies once they are those asked for */
-async function revisionWith(
-  agent: Peer,
-  policies: readonly KubernetesObject[],
-  {present, signal}: {readonly present: boolean; readonly signal: AbortSignal},
-): Promise<number | undefined> {
-  const {stdout, exitCode} = await agent.exec(['cilium', 'policy', 'get', '-o', 'json'], {signal, timeoutMs: lateMs})
+interface AgentAnswer {
+  readonly policy: Policy
+  readonly endpoints: readonly Endpoint[]
+}
+
+const separator = '\n--\n'
+const api = 'http://localhost/v1'
+
+/** What an agent holds. By curl: our own commands would start a process of Node at every node for every look. */
+async function ask(agent: Peer, signal: AbortSignal): Promise<AgentAnswer | undefined> {
+  const command = ['curl', '-sf', '--unix-socket', '/var/run/cilium/cilium.sock', '-w', separator]
+  const {stdout, exitCode} = await agent.exec([...command, `${api}/policy`, `${api}/endpoint`], {
+    signal,
+    timeoutMs: lateMs,
+  })
   if (exitCode !== 0) return undefined
-  const {policy = '[]', revision = 0} = JSON.parse(stdout) as Policy
+  const [policy = '', endpoints = ''] = stdout.split(separator)
+  return {policy: JSON.parse(policy) as Policy, endpoints: JSON.parse(endpoints) as readonly Endpoint[]}
+}
+
+function isSettled(
+  answer: AgentAnswer | undefined,
+  policies: readonly KubernetesObject[],
+  {present, agent}: {readonly present: boolean; readonly agent: Peer},
+): boolean {
+  if (answer === undefined) return false
+  const {policy = '[]', revision = 0} = answer.policy
   const known = JSON.parse(policy) as readonly HeldPolicy[]
   const found = policies.map(({kind, metadata}) =>
     known.find(
@@ -88,10 +103,19 @@ async function revisionWith(
     if (present && problem !== undefined) {
       fail(TEST_POLICY_LATE, {
         policies: one!.metadata.name,
-        node: agent.node ?? agent.name,
+        node: nodeOf(agent),
         waited: `no time: it is invalid (${problem.path}: ${problem.reason})`,
       })
     }
   }
-  return found.every((one) => (one !== undefined) === present) ? revision : undefined
+  return (
+    found.every((one) => (one !== undefined) === present) &&
+    answer.endpoints
+      .filter(({status}) => status?.identity !== undefined)
+      .every(({status}) => (status?.policy?.realized?.['policy-revision'] ?? 0) >= revision)
+  )
+}
+
+function nodeOf(agent: Peer): string {
+  return agent.node ?? agent.name
 }

@@ -28,6 +28,9 @@ export async function until<T>(what: string, timeoutMs: number, check: () => Pro
   }
 }
 
+/** Tests of `cilium connectivity test` that need no policy, as `--test` names them. */
+export const withoutPolicies = '^no-policies,^pod-to,^north-south,^local-redirect,^health'
+
 export class Cluster {
   readonly name: string
   readonly kubeconfig: string

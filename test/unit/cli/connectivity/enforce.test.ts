@@ -9,7 +9,7 @@ const policy: KubernetesObject = {
   metadata: {name: 'p', namespace: 'cilium-test-1'},
 }
 
-/** A cluster whose agents take what is applied after being asked a few times. */
+/** A cluster whose agents know what is applied after being asked a few times, and enforce it one look later. */
 function lateCluster(late: number, problems?: readonly object[]) {
   const applied = new Set<string>()
   const log: string[] = []
@@ -26,17 +26,22 @@ function lateCluster(late: number, problems?: readonly object[]) {
     },
   } as unknown as TestCluster
   const agent = peer('cilium-a', 'n1', 101, async (command) => {
-    if (command[2] === 'wait') {
-      log.push(`wait ${command[3]}`)
-      return fine
-    }
+    expect(command[0]).toBe('curl')
+    const separator = command[command.indexOf('-w') + 1]!
     const held = asked++ >= late ? [...applied] : []
+    const enforced = asked > late + 1
     const rules = held.map((name) => ({
       kind: 'CiliumNetworkPolicy',
       metadata: {name, namespace: 'cilium-test-1'},
       ...(problems === undefined ? {} : {problems}),
     }))
-    return {...fine, stdout: JSON.stringify({policy: JSON.stringify(rules), revision: 7})}
+    const endpoints = [
+      {id: 1, status: {identity: {id: 1000}, policy: {realized: {'policy-revision': enforced ? 7 : 6}}}},
+      {id: 2, status: {}},
+    ]
+    if (enforced) log.push(`enforced ${held.join()}`)
+    const answers = [{policy: JSON.stringify(rules), revision: 7}, endpoints]
+    return {...fine, stdout: answers.map((one) => JSON.stringify(one) + separator).join('')}
   })
   return {cluster, agent, log}
 }
@@ -47,10 +52,10 @@ test('policies are waited for on every agent, and taken away again', async () =>
 
   {
     await using _inForce = await enforce(cluster, {policies: [policy], agents: [agent], signal})
-    expect(log).toEqual(['delete p', 'wait 7', 'apply p', 'wait 7'])
+    expect(log).toEqual(['delete p', 'enforced ', 'apply p', 'enforced p'])
   }
 
-  expect(log.slice(4)).toEqual(['delete p', 'wait 7'])
+  expect(log.slice(4)).toEqual(['delete p', 'enforced '])
 })
 
 test('a policy that agents find invalid is told at once, and taken away', async () => {
@@ -61,5 +66,5 @@ test('a policy that agents find invalid is told at once, and taken away', async 
     code: 'TEST_POLICY_LATE',
     message: expect.stringContaining('spec.ingress[0]: is wrong'),
   })
-  expect(log.at(-2)).toBe('delete p')
+  expect(log.slice(-2)).toEqual(['delete p', 'enforced '])
 })
