@@ -1,0 +1,187 @@
+/** What a user does about policies on a real cluster: try them, have refusals answered, make too many, lose identities. */
+import {afterAll, afterEach, beforeAll, expect, test} from 'vitest'
+import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
+
+const cluster = new Cluster('t-policy-op')
+/** IPv4 first */
+let echo: readonly string[]
+
+beforeAll(async () => {
+  await cluster.down()
+  await cluster.up(1)
+  await cluster.ciliumOk('install', '--wait', '--set', 'ipv6.enabled=true')
+  await cluster.apply(
+    workloadPod('echo', 'node1', {app: 'echo'}, '--tcp-echo', '9000'),
+    workloadPod('client', 'node1', {app: 'client'}),
+  )
+  echo = (await cluster.podAddresses('default', 'app=echo')).get('echo')!.addresses
+  await cluster.podAddresses('default', 'app=client')
+})
+afterEach(async () => {
+  await cluster.kubectl('delete', 'cnp', '--all', '--wait=true')
+  for (const address of echo) {
+    await until('no policy to hold', 20_000, async () => ((await ask(address)) === 0 ? true : undefined))
+  }
+})
+afterAll(async () => {
+  await cluster.down()
+})
+
+test('in audit mode nothing is refused, and Hubble says what would have been', async () => {
+  const id = await endpointId('echo')
+  await agent('endpoint', 'config', id, 'PolicyAuditMode=Enabled')
+  await cluster.apply(closed('closed'))
+  await until('the policy to be in force', 20_000, async () =>
+    (await enforcement(id)) === 'audit-ingress' ? true : undefined,
+  )
+
+  for (const address of echo) expect(await ask(address)).toBe(0)
+  await until('a flow that is audited', 20_000, async () => {
+    const flows = await agentHubble('--verdict', 'AUDIT', '--last', '100', '-o', 'json')
+    return flows.includes('"closed"') || flows.includes('AUDIT') ? true : undefined
+  })
+
+  await cluster.killAgent('node1')
+  await cluster.agentsReady()
+  await until('audit mode to be remembered', 20_000, async () =>
+    (await enforcement(id)) === 'audit-ingress' ? true : undefined,
+  )
+
+  await agent('endpoint', 'config', id, 'PolicyAuditMode=Disabled')
+  for (const address of echo) expect(await ask(address)).toBe(28)
+})
+
+test.each([
+  ['reset', 'Connection refused'],
+  ['icmp', /prohibited|No route to host|Permission denied|unreachable/i],
+] as const)('a policy that says %s answers whom it denies', async (response, words) => {
+  await cluster.apply(closed('answers', {'policy.cilium.io/deny-response': response}))
+
+  for (const address of echo) {
+    await until(`a refusal of ${address}`, 20_000, async () => ((await ask(address)) !== 28 ? true : undefined))
+    expect(await askText(address)).toMatch(words)
+  }
+})
+
+test('a policy that does not fit leaves in force what was, and says so in its status and an event', async () => {
+  await cluster.apply(closed('huge'))
+  for (const address of echo)
+    await until('the policy', 20_000, async () => ((await ask(address)) === 28 ? true : undefined))
+  const ingress = Array.from({length: 1_100}, (_, n) => ({
+    fromEndpoints: [{matchLabels: {app: 'client', n: String(n)}}],
+    toPorts: [{ports: [{port: String(n + 1), protocol: 'TCP'}]}],
+  }))
+  await cluster.apply(ciliumPolicy('huge', {endpointSelector: {matchLabels: {app: 'echo'}}, ingress: [...ingress, {}]}))
+
+  const condition = await until('the condition', 30_000, async () => {
+    const text = await cluster.kubectl(
+      'get',
+      'cnp',
+      'huge',
+      '-o',
+      'jsonpath={.status.conditions[?(@.type=="Enforced")]}',
+    )
+    return text === '' ? undefined : (JSON.parse(text) as {status: string; message: string})
+  })
+  expect(condition).toMatchObject({status: 'False', message: expect.stringContaining('node node1: ')})
+  await until('the event', 30_000, async () => {
+    const events = await cluster.kubectl('get', 'events', '--field-selector', 'reason=PolicyNotEnforced')
+    return events.includes('huge') ? true : undefined
+  })
+  for (const address of echo) expect(await ask(address)).toBe(28)
+
+  await cluster.apply(closed('huge'))
+  await until('the condition to be taken back', 30_000, async () => {
+    const path = 'jsonpath={.status.conditions[?(@.type=="Enforced")].status}'
+    return (await cluster.kubectl('get', 'cnp', 'huge', '-o', path)) === 'True' ? true : undefined
+  })
+})
+
+test('identities that somebody has deleted come back, and policies hold', async () => {
+  await cluster.apply(
+    ciliumPolicy('friends', {
+      endpointSelector: {matchLabels: {app: 'echo'}},
+      ingress: [{fromEndpoints: [{matchLabels: {app: 'client'}}]}],
+    }),
+  )
+  await cluster.apply(workloadPod('stranger', 'node1', {app: 'stranger'}))
+  await cluster.podAddresses('default', 'app=stranger')
+  for (const address of echo)
+    await until('the policy', 20_000, async () => ((await ask(address, 'stranger')) === 28 ? true : undefined))
+
+  await cluster.kubectl('delete', 'ciliumidentities', '--all', '--wait=true')
+
+  await until('identities of all pods', 60_000, async () => {
+    const identities = await cluster.kubectl('get', 'ciliumidentities', '-o', 'jsonpath={.items[*].security-labels}')
+    return ['echo', 'client', 'stranger'].every((app) => identities.includes(`"k8s:app":"${app}"`)) ? true : undefined
+  })
+  for (const address of echo) {
+    await until('the client to be let in', 20_000, async () => ((await ask(address)) === 0 ? true : undefined))
+    expect(await ask(address, 'stranger')).toBe(28)
+  }
+})
+
+/** The exit code of curl: 0 answered, 7 refused, 28 no answer. */
+async function ask(address: string, pod = 'client'): Promise<number> {
+  const url = `http://${address.includes(':') ? `[${address}]` : address}:8080/`
+  const script = `curl -s -o /dev/null --connect-timeout 3 ${url}; echo $?`
+  return Number(await cluster.kubectl('exec', pod, '--', 'sh', '-c', script))
+}
+
+/** What curl says of a connection. Linux may hear an ICMP error with the second segment only, after a second. */
+async function askText(address: string): Promise<string> {
+  const url = `http://${address.includes(':') ? `[${address}]` : address}:8080/`
+  return await cluster.kubectl('exec', 'client', '--', 'sh', '-c', `curl -sv --connect-timeout 3 ${url} 2>&1 || true`)
+}
+
+async function agent(...command: string[]): Promise<string> {
+  return await cluster.kubectl(
+    '-n',
+    'kube-system',
+    'exec',
+    'ds/cilium',
+    '-c',
+    'cilium-agent',
+    '--',
+    'cilium',
+    ...command,
+  )
+}
+
+async function agentHubble(...flags: string[]): Promise<string> {
+  return await cluster.kubectl(
+    '-n',
+    'kube-system',
+    'exec',
+    'ds/cilium',
+    '-c',
+    'cilium-agent',
+    '--',
+    'hubble',
+    'observe',
+    ...flags,
+  )
+}
+
+async function endpointId(pod: string): Promise<string> {
+  return (await agent('endpoint', 'get', `pod-name:default:${pod}`, '-o', 'jsonpath={[0].id}')).trim()
+}
+
+async function enforcement(id: string): Promise<string> {
+  return (await agent('endpoint', 'get', id, '-o', 'jsonpath={[0].status.policy.realized.policy-enabled}')).trim()
+}
+
+/** Isolates the echo pod from everybody. */
+function closed(name: string, annotations: Readonly<Record<string, string>> = {}): object {
+  const spec = {endpointSelector: {matchLabels: {app: 'echo'}}, ingress: [{}]}
+  return ciliumPolicy(name, spec, annotations)
+}
+
+function ciliumPolicy(name: string, spec: object, annotations: Readonly<Record<string, string>> = {}): object {
+  return {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: {name, namespace: 'default', annotations},
+    spec,
+  }
+}
