@@ -87,6 +87,11 @@ function olderReflection(file: ProtoFile): ProtoFile {
   }
 }
 
+/** As protoc makes it: `source_port` is sourcePort. Clients that print JSON take the field's own name without it. */
+function jsonName(name: string): string {
+  return name.replace(/_+(.?)/g, (_, next: string) => next.toUpperCase())
+}
+
 type Homes = ReadonlyMap<string, {readonly name: string; readonly kind: number}>
 
 function describe(name: string, file: ProtoFile, homes: Homes): DescribedFile {
@@ -125,6 +130,7 @@ function describe(name: string, file: ProtoFile, homes: Homes): DescribedFile {
       number(5, scalar ?? found!.kind),
       ...(found === undefined ? [] : [text(6, `.${found.full}`)]),
       ...(one.oneof === undefined ? [] : [number(9, oneofs.indexOf(one.oneof))]),
+      text(10, jsonName(one.name)),
     ])
   }
   const services = file.services.map((service) =>
