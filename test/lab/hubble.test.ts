@@ -379,6 +379,13 @@ describe('the relay', () => {
   }, 700_000)
 
   test('says that a node does not answer, and forgets one that is gone', async () => {
+    // the relay must not go with the node
+    await cluster.kubectl('cordon', 'node2')
+    await cluster.kubectl('-n', 'kube-system', 'rollout', 'restart', 'deploy/hubble-relay')
+    await cluster.kubectl('-n', 'kube-system', 'rollout', 'status', 'deploy/hubble-relay', '--timeout=180s')
+    await until('both nodes', 60_000, async () =>
+      (await hubble('status')).includes('Connected Nodes: 2/2') ? true : undefined,
+    )
     await cluster.kubectl('-n', 'kube-system', 'label', 'node', 'node2', 'without=agent')
     const affinity = {
       requiredDuringSchedulingIgnoredDuringExecution: {
