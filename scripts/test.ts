@@ -1,6 +1,7 @@
 /**
- * All tests, fast tiers first. Builds what the later tiers need just before they need it. The last line counts:
- * `N passed, N failed, N skipped`; a static check, a build and a test count as one each.
+ * All tests, fast tiers first. Builds what the later tiers need just before they need it. At the end it names again
+ * what failed, with how often each tier passed; the last line counts: `N passed, N failed, N skipped`. A static
+ * check, a build and a test count as one each.
  */
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -8,15 +9,11 @@ import {join} from 'node:path'
 import {execa} from 'execa'
 import {Listr} from 'listr2'
 import {CiliumError} from '../src/runtime/errors.ts'
+import type {Tally} from '../test/support/tally-reporter.ts'
 import {checkGo, checkKernel, installPackages} from './machine.ts'
 
-interface Tally {
-  passed: number
-  failed: number
-  skipped: number
-}
-
-const total: Tally = {passed: 0, failed: 0, skipped: 0}
+const total: Tally = {passed: 0, failed: 0, skipped: 0, failures: []}
+const counted: string[] = []
 const seconds = new Map<string, number>()
 const scratch = mkdtempSync(join(tmpdir(), 'cilium-test-'))
 
@@ -24,7 +21,9 @@ const command =
   (file: string, ...args: string[]) =>
   async (): Promise<Tally> => {
     const done = await execa(file, args, {stdio: ['ignore', 'inherit', 'inherit'], reject: false})
-    return done.exitCode === 0 ? {passed: 1, failed: 0, skipped: 0} : {passed: 0, failed: 1, skipped: 0}
+    return done.exitCode === 0
+      ? {passed: 1, failed: 0, skipped: 0, failures: []}
+      : {passed: 0, failed: 1, skipped: 0, failures: [`${[file, ...args].join(' ')}: ${done.shortMessage ?? 'failed'}`]}
   }
 
 const tier = (name: string) => async (): Promise<Tally> => {
@@ -36,7 +35,7 @@ const tier = (name: string) => async (): Promise<Tally> => {
     reject: false,
     preferLocal: true,
   })
-  const tally = {passed: 0, failed: 0, skipped: 0}
+  const tally: Tally = {passed: 0, failed: 0, skipped: 0, failures: []}
   let lines: string[] = []
   try {
     lines = readFileSync(file, 'utf8').trim().split('\n')
@@ -48,14 +47,18 @@ const tier = (name: string) => async (): Promise<Tally> => {
     tally.passed += counted.passed
     tally.failed += counted.failed
     tally.skipped += counted.skipped
+    tally.failures.push(...counted.failures)
   }
-  if (done.exitCode !== 0 && tally.failed === 0) tally.failed = 1
+  if (done.exitCode !== 0 && tally.failed === 0) {
+    tally.failed = 1
+    tally.failures.push(`${name}: vitest ended with ${done.exitCode ?? done.signal} before it told what failed`)
+  }
   return tally
 }
 
 const check = (run: () => Promise<string>) => async (): Promise<Tally> => {
   process.stdout.write(`${await run()}\n`)
-  return {passed: 1, failed: 0, skipped: 0}
+  return {passed: 1, failed: 0, skipped: 0, failures: []}
 }
 
 const steps: readonly (readonly [name: string, run: () => Promise<Tally>])[] = [
@@ -100,13 +103,15 @@ const tasks = new Listr(
           tally = await run()
         } catch (thrown) {
           lacking = CiliumError.from(thrown)
-          tally = {passed: 0, failed: 1, skipped: 0}
+          tally = {passed: 0, failed: 1, skipped: 0, failures: [`${name}: ${lacking.message}`]}
         }
         seconds.set(name, Math.round((performance.now() - started) / 1000))
         total.passed += tally.passed
         total.failed += tally.failed
         total.skipped += tally.skipped
+        total.failures.push(...tally.failures)
         const counts = `${name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`
+        counted.push(counts)
         if (tally.failed > 0) throw new Error(counts)
         task.title = counts
       },
@@ -119,6 +124,8 @@ if (lacking !== undefined) {
 }
 rmSync(scratch, {recursive: true, force: true})
 
+process.stdout.write(`\n${counted.join('\n')}\n`)
+for (const failure of total.failures) process.stdout.write(`failed: ${failure}\n`)
 process.stdout.write(`\n${[...seconds].map(([name, spent]) => `${name} ${spent}s`).join(', ')}\n`)
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
 process.exit(total.failed > 0 ? 1 : 0)
