@@ -55,6 +55,7 @@ export default async function bench(): Promise<BenchRow[]> {
     files: undefined,
     dialTimeoutMs: 5_000,
     retryTimeoutMs: 1_000,
+    settleMs: 10_000,
     log: createLog({level: 'error', format: 'logfmt', sink: new MemorySink()}),
   })
   nodes.start()

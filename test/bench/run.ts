@@ -1,8 +1,9 @@
 /**
  * Runs every bench of this folder, or those named on the command line, and prints a table; with --json, JSON; with
- * --markdown, what docs/benchmarks.md holds. Budgets are printed beside the figures; nothing here fails because a machine is slow.
+ * --write, the sections of docs/benchmarks.md that these benches own are written anew and the others stay. Budgets are
+ * printed beside the figures; nothing here fails because a machine is slow.
  */
-import {readdirSync} from 'node:fs'
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {cpus, release, totalmem} from 'node:os'
 import {join} from 'node:path'
 import {pathToFileURL} from 'node:url'
@@ -11,7 +12,7 @@ import type {BenchRow} from './rows.ts'
 
 const folder = import.meta.dirname
 const json = process.argv.includes('--json')
-const markdown = process.argv.includes('--markdown')
+const write = process.argv.includes('--write')
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const benches = readdirSync(folder)
   .filter((file) => file.endsWith('.ts') && !['run.ts', 'rows.ts', 'spread.ts'].includes(file))
@@ -26,9 +27,6 @@ for (const bench of benches) {
 
 if (json) {
   process.stdout.write(`${JSON.stringify({node: process.version, machine: machine(), rows}, null, 2)}\n`)
-} else if (markdown) {
-  process.stdout.write(`${machine()}\n`)
-  for (const bench of new Set(rows.map((row) => row.bench))) process.stdout.write(`\n${section(bench)}`)
 } else {
   const cells = rows.map((row) => [
     row.bench,
@@ -42,10 +40,21 @@ if (json) {
   const header = ['bench', 'what', 'median', 'spread', 'unit', 'runs', 'note']
   process.stdout.write(grid(header, cells, process.stdout.columns))
 }
+if (write) writeSections()
 
 function machine(): string {
   const [cpu] = cpus()
   return `${cpus().length} processors (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`
+}
+
+/** A section is all from one `## NAME` to the next; the text before the first is kept as it is. */
+function writeSections(): void {
+  const file = join(folder, '../../docs/benchmarks.md')
+  const [head = '', ...old] = readFileSync(file, 'utf8').split(/^(?=## )/m)
+  const sections = new Map(old.map((text) => [/^## (.*)$/m.exec(text)?.[1] ?? '', text.trimEnd()]))
+  for (const bench of new Set(rows.map((row) => row.bench))) sections.set(bench, section(bench))
+  const sorted = [...sections].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text)
+  writeFileSync(file, `${[head.trimEnd(), ...sorted].join('\n\n')}\n`)
 }
 
 function section(bench: string): string {
@@ -54,7 +63,8 @@ function section(bench: string): string {
     .map(({name, median, min, max, unit, runs, note}) =>
       [name, `${format(median)} ${unit}`, `${format(min)}..${format(max)}`, runs, note ?? ''].join(' | '),
     )
-  return `## ${bench}\n\n| what | median | spread | runs | note |\n|---|---|---|---|---|\n${lines.map((line) => `| ${line} |\n`).join('')}`
+  const head = `## ${bench}\n\n\`npm run bench -- ${bench}\`, on ${machine()}\n\n`
+  return `${head}| what | median | spread | runs | note |\n|---|---|---|---|---|\n${lines.map((line) => `| ${line} |`).join('\n')}`
 }
 
 function format(value: number): string {

@@ -52,6 +52,7 @@ async function run(config: RelayConfig, debug: boolean): Promise<number> {
     files: config.client,
     dialTimeoutMs: config.dialTimeoutMs,
     retryTimeoutMs: config.retryTimeoutMs,
+    settleMs: 10_000,
     log: log.for('nodes'),
   })
   const health = {definition: HealthService, handlers: healthHandlers(() => nodes.connected.length > 0)}

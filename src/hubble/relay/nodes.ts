@@ -2,7 +2,7 @@
 import {type ChangeNotification, ChangeNotificationType, PeerService} from '../../api/gen/peer.ts'
 import {peerServiceName} from '../../api/hubble-names.ts'
 import {Ip} from '../../model/ip.ts'
-import {sleep, systemClock} from '../../runtime/clock.ts'
+import {every, sleep, systemClock, type Timer} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import {type ClientFiles, NodeChannel} from './node-channel.ts'
@@ -13,6 +13,8 @@ export interface NodesOptions {
   readonly files: ClientFiles | undefined
   readonly dialTimeoutMs: number
   readonly retryTimeoutMs: number
+  /** how long a peer service that begins anew takes at most to tell of all nodes */
+  readonly settleMs: number
   readonly log: Log
 }
 
@@ -69,18 +71,19 @@ export class Nodes {
   }
 
   async #follow(): Promise<void> {
-    const {log, retryTimeoutMs, peerService} = this.#options
+    const {log, retryTimeoutMs, settleMs, peerService} = this.#options
     const {signal} = this.#end
     let pauseMs = firstRetryMs
     while (!signal.aborted) {
-      // a peer service that begins anew tells of those that are there, not of those that went meanwhile
-      const seen = new Set<string>()
+      const told = new Set<string>()
+      let settled: Timer | undefined
       try {
         for await (const change of this.#peers.stream(PeerService.Notify, {}, signal)) {
           if (!this.isFollowing) log.info('the peer service tells of nodes', {address: peerService})
           this.isFollowing = true
           pauseMs = firstRetryMs
-          seen.add(change.name ?? '')
+          settled ??= every(systemClock, settleMs, () => this.#forgetUntold(told))
+          told.add(change.name ?? '')
           this.#hear(change)
         }
       } catch (thrown) {
@@ -91,7 +94,7 @@ export class Nodes {
           {per: peerService},
         )
       }
-      for (const name of this.isFollowing ? [...this.#nodes.keys()] : []) if (!seen.has(name)) this.#forget(name)
+      settled?.cancel()
       this.isFollowing = false
       await sleep(systemClock, pauseMs, signal).catch(() => {})
       pauseMs = Math.min(2 * pauseMs, retryTimeoutMs)
@@ -113,6 +116,14 @@ export class Nodes {
     const channel = new NodeChannel({target, files, tlsName, timeoutMs: dialTimeoutMs, retryMs: retryTimeoutMs})
     this.#nodes.set(name, {name, address: target, tlsName, channel})
     log.info('a node', {name, address: target})
+  }
+
+  /**
+   * A peer service that begins anew tells of the nodes that are there, not of those that went meanwhile. One that has
+   * just started may know few of them yet: whoever answers is there, told or not.
+   */
+  #forgetUntold(told: ReadonlySet<string>): void {
+    for (const {name, channel} of this.all) if (!told.has(name) && !channel.isConnected) this.#forget(name)
   }
 
   #forget(name: string): void {

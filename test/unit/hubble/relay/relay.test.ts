@@ -31,7 +31,8 @@ let nodes: Nodes
 let relay: Server
 let client: Client
 
-async function startNode(name: Name): Promise<void> {
+/** `told`: of whom its peer service tells */
+async function startNode(name: Name, told: readonly Name[] = names): Promise<void> {
   const ring = new Ring()
   const server = new NodeServer(
     {
@@ -51,7 +52,7 @@ async function startNode(name: Name): Promise<void> {
     ring,
   )
   await server.start()
-  server.hear({kind: 'peers', peers: peers(names)})
+  server.hear({kind: 'peers', peers: peers(told)})
   rings.set(name, ring)
   servers.set(name, server)
 }
@@ -67,6 +68,7 @@ beforeEach(async () => {
     files: undefined,
     dialTimeoutMs: 5_000,
     retryTimeoutMs: 1_000,
+    settleMs: 300,
     log: createLog({level: 'error', format: 'logfmt', sink: new MemorySink()}),
   })
   nodes.start()
@@ -190,6 +192,17 @@ test('who follows is told of a node that goes and hears it again when it is back
     .toBe(true)
   call.cancel()
 }, 40_000)
+
+test('a node that went while the peer service was away is forgotten, one that answers is not', async () => {
+  servers.get('a')!.stop()
+  servers.get('c')!.stop()
+  await expect.poll(() => nodes.connected.map(({name}) => name), patience).toEqual(['lab/b'])
+
+  await startNode('a', ['a'])
+
+  await expect.poll(() => nodes.all.map(({name}) => name), patience).toEqual(['lab/a', 'lab/b'])
+  await expect.poll(() => nodes.connected.length, patience).toBe(2)
+})
 
 test('what nodes refuse the relay refuses, and what only nodes know it does not know', async () => {
   const refused = answers({whitelist: [{source_pod: ['']}]}).catch((thrown: ServiceError) => thrown.code)
