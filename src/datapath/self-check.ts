@@ -4,14 +4,16 @@
  */
 import {BpfMap} from '../kernel/bpf/map.ts'
 import {runSkbProgram} from '../kernel/bpf/test-run.ts'
+import {isDrop, reasonText} from '../model/drop-reasons.ts'
 import {declareErrors, fail} from '../runtime/errors.ts'
+import {COUNTER_DIRECTIONS} from './gen/constants.ts'
 import {addressFlags, ruleSetNumber} from './gen/enums.ts'
-import {ciliumIpcache, ciliumLxc} from './gen/maps.ts'
-import {addressZero, type Config, endpointZero} from './gen/types.ts'
+import {ciliumIpcache, ciliumLxc, ciliumMetrics} from './gen/maps.ts'
+import {addressZero, type Config, type Counter, endpointZero} from './gen/types.ts'
 
 const codes = declareErrors({
   DATAPATH_SELF_CHECK: {
-    what: 'the new datapath failed its check: {what} gave {result}, not {expected}',
+    what: 'the new datapath failed its check: {what} gave {result}, not {expected}{reasons}',
     advice: 'the running datapath stays in place; report this with the kernel version',
   },
 })
@@ -45,10 +47,20 @@ interface Checked {
 export function checkPrograms(generation: Checked, config: Config): void {
   using endpoints = new BpfMap(generation.map('cilium_lxc'), ciliumLxc)
   using addresses = new BpfMap(generation.map('cilium_ipcache'), ciliumIpcache)
+  using counters = new BpfMap(generation.map('cilium_metrics'), ciliumMetrics)
   const fromContainer = generation.program('cil_from_container')
   const expect = (what: string, packet: readonly number[], expected: keyof typeof actions) => {
+    const before = dropCounts(counters)
     const {result} = runSkbProgram(fromContainer, Uint8Array.from(packet))
-    if (result !== actions[expected]) fail(codes.DATAPATH_SELF_CHECK, {what, result, expected: actions[expected]})
+    if (result === actions[expected]) return
+    const reasons = [...dropCounts(counters)].filter(([reason, packets]) => packets !== before.get(reason))
+    fail(codes.DATAPATH_SELF_CHECK, {
+      what,
+      result,
+      expected: actions[expected],
+      // the running programs count in the same place: theirs may stand beside the one that is meant
+      reasons: reasons.map(([reason]) => `, dropped by ${reasonText(reason)}`).join(),
+    })
   }
   const families = [...(config.enableIpv4 ? [family4] : []), ...(config.enableIpv6 ? [family6] : [])]
   const rows = families.map(({node}) => Uint8Array.from(node))
@@ -74,6 +86,17 @@ export function checkPrograms(generation: Checked, config: Config): void {
     endpoints.put(trialSlot, endpointZero)
     for (const row of rows) addresses.delete(row)
   }
+}
+
+/** Packets that were dropped since the node started, by reason. */
+function dropCounts(counters: BpfMap<number, readonly Counter[]>): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const [index, processors] of counters.entries()) {
+    const reason = Math.floor(index / COUNTER_DIRECTIONS)
+    const packets = processors.reduce((sum, one) => sum + one.packets, counts.get(reason) ?? 0)
+    if (isDrop(reason)) counts.set(reason, packets)
+  }
+  return counts
 }
 
 function arpRequest(gateway: Uint8Array): number[] {

@@ -49,9 +49,12 @@ const agentOf = async (node: string) =>
   )
 const inAgent = async (node: string, ...command: string[]) =>
   await cluster.kubectl('-n', 'kube-system', 'exec', await agentOf(node), '-c', 'cilium-agent', '--', ...command)
-/** Names of generations that are pinned on a node; their ends are layouts. */
+/** Names of generations that are pinned on a node; their ends are layouts. An agent may be at a new one that fails. */
 const generations = async (node: string) =>
-  (await cluster.at(node, 'ls', '/sys/fs/bpf/cilium/generations')).trim().split(/\s+/)
+  (await cluster.at(node, 'ls', '/sys/fs/bpf/cilium/generations'))
+    .trim()
+    .split(/\s+/)
+    .filter((name) => name !== 'unfinished')
 const layouts = async () =>
   await Promise.all(
     nodes.map(async (node) => (await generations(node)).map((name) => Number(/_v(\d+)$/.exec(name)?.[1]))),
