@@ -2,6 +2,7 @@
  * Tries a new generation before any link is switched to it: packets are made up on slot 0, which no pod ever has, and
  * must leave as they should. The generation's configuration maps are still nobody's, so rows for the trial are harmless.
  */
+import {randomInt} from 'node:crypto'
 import {BpfMap} from '../kernel/bpf/map.ts'
 import {runSkbProgram} from '../kernel/bpf/test-run.ts'
 import {isDrop, reasonText} from '../model/drop-reasons.ts'
@@ -105,15 +106,18 @@ function arpRequest(gateway: Uint8Array): number[] {
   return [...ethernet, ...body, ...gateway.subarray(12)]
 }
 
-/** The discard port; checksums are the receiver's to look at. */
-const udpHeader = [0xc0, 0x00, 0, 9, 0, 8, 0, 0]
+/**
+ * To the discard port; checksums are the receiver's to look at. The source port is any of the ephemeral ones: a flow that
+ * the check before has left rests on rows that are gone, and would answer for this one.
+ */
+const udpHeader = () => [0xc0 | randomInt(64), randomInt(256), 0, 9, 0, 8, 0, 0]
 
 function udp4(): number[] {
   const ip = [0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 17, 0, 0, ...family4.pod.slice(12), ...family4.node.slice(12)]
-  return [...nodeMac, ...podMac, ...family4.etherType, ...ip, ...udpHeader]
+  return [...nodeMac, ...podMac, ...family4.etherType, ...ip, ...udpHeader()]
 }
 
 function udp6(): number[] {
   const ip = [0x60, 0, 0, 0, 0, 8, 17, 64, ...family6.pod, ...family6.node]
-  return [...nodeMac, ...podMac, ...family6.etherType, ...ip, ...udpHeader]
+  return [...nodeMac, ...podMac, ...family6.etherType, ...ip, ...udpHeader()]
 }

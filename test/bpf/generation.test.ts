@@ -12,7 +12,7 @@ import {addressFlags, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {ciliumIpcache, ciliumLxc, ciliumTimer} from '../../src/datapath/gen/maps.ts'
 import {addressZero, type Config, configCodec, endpointZero} from '../../src/datapath/gen/types.ts'
 import {type Generation, openGeneration} from '../../src/datapath/generation.ts'
-import {openEndpoints, pinnedMaps, readFlows} from '../../src/datapath/maps/open.ts'
+import {openEndpoints, openEpoch, pinnedMaps, readFlows} from '../../src/datapath/maps/open.ts'
 import {listGenerations, pinPaths} from '../../src/datapath/pins.ts'
 import {readProgramInfo} from '../../src/kernel/bpf/info.ts'
 import {queryPrograms} from '../../src/kernel/bpf/link.ts'
@@ -122,6 +122,14 @@ describe('a generation', () => {
 
     expect(second.fresh).toBe(true)
     expect(second.name.number).toBe(2)
+  })
+
+  test('is checked by itself: flows that the check before has left are of another time', () => {
+    load()
+    using epoch = openEpoch(pinnedMaps(pins))
+    epoch.put(0, (epoch.get(0) ?? 0) + 1)
+
+    expect(load({podMtu: 1400}).name.number).toBe(2)
   })
 
   test('with another configuration stands beside the first: its own rows, the same flows', () => {
