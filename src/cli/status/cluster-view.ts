@@ -30,6 +30,7 @@ export interface Condition {
 
 export interface ContainerStatus {
   readonly name: string
+  readonly ready?: boolean
   readonly restartCount?: number
   readonly state?: {
     readonly running?: {readonly startedAt?: string}

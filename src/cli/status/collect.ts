@@ -8,6 +8,7 @@ import {
   agentFindings,
   containerOf,
   endpointFindings,
+  formerRunFinding,
   isCrashLooping,
   podFindings,
   podState,
@@ -106,11 +107,18 @@ async function collectAgents(
   const worker = async () => {
     for (let pod = queue.shift(); pod !== undefined; pod = queue.shift()) {
       if (signal.aborted) return
-      if (containerOf(pod, agentContainer)?.state?.running === undefined) {
-        const lastWords = logs++ < logsRead ? await lastLog(view, pod, verbose) : ''
+      const container = containerOf(pod, agentContainer)
+      const isRunning = container?.state?.running !== undefined
+      const hasEnded = container?.ready !== true && container?.lastState?.terminated !== undefined
+      const lastWords = (!isRunning || hasEnded) && logs++ < logsRead ? await lastLog(view, pod, verbose) : ''
+      if (!isRunning) {
         if (isCrashLooping(pod)) draft.crashLooping = true
         draft.add(agentComponent, stoppedAgentFinding(pod, lastWords))
-      } else await collectAgent(view, pod, draft, verbose)
+      } else {
+        await collectAgent(view, pod, draft, verbose)
+        const former = formerRunFinding(pod, lastWords)
+        if (former !== undefined) draft.add(agentComponent, former)
+      }
       draft.progress()
     }
   }

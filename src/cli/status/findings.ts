@@ -125,6 +125,21 @@ export function stoppedAgentFinding(pod: Pod, lastWords: string): Found {
   }
 }
 
+/** An agent that runs again but is not ready yet: how its last run ended. Undefined when that was no failure. */
+export function formerRunFinding(pod: Pod, lastWords: string): Found | undefined {
+  const container = containerOf(pod, agentContainer)
+  const ended = container?.lastState?.terminated
+  if (ended === undefined || ended.exitCode === 0 || container?.ready === true) return undefined
+  const words = (ended.message ?? lastWords).trim()
+  const text = `container ${agentContainer} has started again after it exited with code ${ended.exitCode}`
+  return {
+    pod: pod.metadata.name,
+    severity: 'error',
+    text: words === '' ? text : `${text}, ${words}`,
+    ...(ended.finishedAt === undefined ? {} : {since: ended.finishedAt}),
+  }
+}
+
 function notReadySince(pod: Pod): string | undefined {
   const ready = pod.status.conditions?.find(({type}) => type === 'Ready')
   return ready?.status === 'False' ? ready.lastTransitionTime : undefined

@@ -163,6 +163,24 @@ test('a crashing agent is told with its exit code and last words, and ends a wai
   expect(text).toContain('level=error msg="no BPF"')
 })
 
+test('an agent that has started again but is not ready is told with how it ended before', async () => {
+  const words = 'level=error code=DATAPATH_SELF_CHECK'
+  const lastState = {terminated: {exitCode: 1, finishedAt: '2026-01-05T10:00:00Z', message: words}}
+  const restarted = (ready: boolean) => {
+    const pod = agentPod('a')
+    const [status] = pod.status.containerStatuses!
+    return {...pod, status: {...pod.status, containerStatuses: [{...status!, ready, lastState}]}}
+  }
+
+  const {report} = await collect(fakeCluster({agents: [restarted(false), agentPod('b')]}))
+  const {report: well} = await collect(fakeCluster({agents: [restarted(true), agentPod('b')]}))
+
+  expect(report.errors['cilium']!['a']!.Errors).toContainEqual(
+    'container cilium-agent has started again after it exited with code 1, level=error code=DATAPATH_SELF_CHECK',
+  )
+  expect(well.errors['cilium']?.['a']).toBeUndefined()
+})
+
 test('an agent whose answer is no JSON is an error of that agent alone', async () => {
   const view = fakeCluster()
   const exec: ClusterView['exec'] = async (pod, container, command) =>
