@@ -48,7 +48,12 @@ export interface Termination {
 }
 
 export interface Pod {
-  readonly metadata: {readonly name: string; readonly namespace: string; readonly creationTimestamp?: string}
+  readonly metadata: {
+    readonly name: string
+    readonly namespace: string
+    readonly creationTimestamp?: string
+    readonly labels?: Readonly<Record<string, string>>
+  }
   readonly spec: {
     readonly nodeName?: string
     readonly hostNetwork?: boolean

@@ -7,6 +7,7 @@ import {STATUS_EXEC_FAILED, STATUS_EXEC_UNREADABLE} from './errors.ts'
 import {
   agentFindings,
   containerOf,
+  currentPods,
   endpointFindings,
   formerRunFinding,
   isCrashLooping,
@@ -93,7 +94,9 @@ async function collectComponent(
     for (const finding of podFindings(pod)) draft.add(name, finding)
   }
   draft.progress()
-  if (name === agentComponent) await collectAgents(view, pods, draft, options)
+  if (name !== agentComponent) return
+  draft.crashLooping = currentPods(workload, pods).some(isCrashLooping)
+  await collectAgents(view, pods, draft, options)
 }
 
 async function collectAgents(
@@ -112,7 +115,6 @@ async function collectAgents(
       const hasEnded = container?.ready !== true && container?.lastState?.terminated !== undefined
       const lastWords = (!isRunning || hasEnded) && logs++ < logsRead ? await lastLog(view, pod, verbose) : ''
       if (!isRunning) {
-        if (isCrashLooping(pod)) draft.crashLooping = true
         draft.add(agentComponent, stoppedAgentFinding(pod, lastWords))
       } else {
         await collectAgent(view, pod, draft, verbose)

@@ -102,6 +102,23 @@ export function isCrashLooping(pod: Pod): boolean {
   return containerOf(pod, agentContainer)?.state?.waiting?.reason === 'CrashLoopBackOff'
 }
 
+/** The label by which the pods of one revision of a DaemonSet know each other. */
+const revisionLabel = 'controller-revision-hash'
+
+/**
+ * The pods of the DaemonSet as it is wanted now. Those of the revision before say nothing about it: a way back begins
+ * with agents that crash.
+ */
+export function currentPods({metadata, status}: Workload, pods: readonly Pod[]): readonly Pod[] {
+  if (status.observedGeneration !== metadata.generation) return []
+  const updated = status.updatedNumberScheduled ?? 0
+  if (updated === 0) return []
+  if (updated >= (status.desiredNumberScheduled ?? 0)) return pods
+  const created = ({metadata: {creationTimestamp}}: Pod) => creationTimestamp ?? ''
+  const [newest] = [...pods].sort((a, b) => (created(a) < created(b) ? 1 : -1))
+  return pods.filter((pod) => pod.metadata.labels?.[revisionLabel] === newest?.metadata.labels?.[revisionLabel])
+}
+
 /** An agent that does not run, with what it said last. */
 export function stoppedAgentFinding(pod: Pod, lastWords: string): Found {
   const container = containerOf(pod, agentContainer)

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import type {ClusterView} from '../../../../src/cli/status/cluster-view.ts'
+import type {ClusterView, ContainerStatus, Pod, Workload} from '../../../../src/cli/status/cluster-view.ts'
 import {collectStatus} from '../../../../src/cli/status/collect.ts'
 import type {StatusReport} from '../../../../src/cli/status/report.ts'
 import {agentPod, daemonSet, fakeCluster, healthy} from './fake-cluster.ts'
@@ -161,6 +161,26 @@ test('a crashing agent is told with its exit code and last words, and ends a wai
   const [text] = report.errors['cilium']!['a']!.Errors
   expect(text).toContain('CrashLoopBackOff, exited with code 1')
   expect(text).toContain('level=error msg="no BPF"')
+})
+
+test('agents of the revision before that crash do not end the wait for the next', async () => {
+  const of = (name: string, revision: string, at: string, state: ContainerStatus['state']) => {
+    const pod = agentPod(name, {container: state})
+    return {
+      ...pod,
+      metadata: {...pod.metadata, creationTimestamp: at, labels: {'controller-revision-hash': revision}},
+    }
+  }
+  const crashing = {waiting: {reason: 'CrashLoopBackOff'}}
+  const before = of('a', 'old', '2026-01-05T09:00:00Z', crashing)
+  const isCrashing = async (agents: readonly Pod[], status: Partial<Workload['status']>) =>
+    (await collect(fakeCluster({agents, daemonSet: daemonSet(2, 0, status)}))).crashLooping
+
+  expect(await isCrashing([before], {observedGeneration: 0})).toBe(false)
+  expect(await isCrashing([before], {updatedNumberScheduled: 0})).toBe(false)
+  const next = (state: ContainerStatus['state']) => of('b', 'new', '2026-01-05T10:00:00Z', state)
+  expect(await isCrashing([before, next({running: {}})], {updatedNumberScheduled: 1})).toBe(false)
+  expect(await isCrashing([before, next(crashing)], {updatedNumberScheduled: 1})).toBe(true)
 })
 
 test('an agent that has started again but is not ready is told with how it ended before', async () => {
