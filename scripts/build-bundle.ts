@@ -11,13 +11,15 @@
  */
 import {existsSync} from 'node:fs'
 import {cp, mkdir, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
+import {relative} from 'node:path'
 import {pathToFileURL} from 'node:url'
 import {type BuildFailure, type BuildOptions, build, type Plugin} from 'esbuild'
 import {CiliumError, fail} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
 import {buildPage} from './build-page.ts'
-import {type Architecture, architectures, hostArchitecture, packageFolder} from './image/architecture.ts'
-import {BUILD_STEP_FAILED, IMAGE_NODE_MISSING} from './image/errors.ts'
+import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
+import {BUILD_STEP_FAILED} from './image/errors.ts'
+import {koffiPackage} from './image/npm-package.ts'
 import {type Release, readRelease, repositoryRoot} from './release.ts'
 
 /** The command line tools share one tree of commands; every other process of bin/ is a program of its own. */
@@ -185,19 +187,18 @@ function inlineModules(texts: Readonly<Record<string, string>>): Plugin {
 
 /** koffi stays a package: it looks for its native file beside itself. Everything but that file is dropped. */
 async function copyKoffi(architecture: Architecture, outdir: string): Promise<string[]> {
-  const {koffiPackage, koffiFolder} = architectures[architecture]
+  const {koffiPackage: name, koffiFolder} = architectures[architecture]
   const from = `${repositoryRoot}node_modules/`
   const to = `${outdir}/node_modules/`
-  const native = packageFolder(koffiPackage)
-  if (native === undefined) return fail(IMAGE_NODE_MISSING, {architecture, nodePackage: koffiPackage})
+  const native = await koffiPackage(architecture)
 
   for (const file of ['package.json', 'LICENSE.txt', 'index.js', 'src/koffi/index.js', 'src/koffi/src/static.js']) {
     await cp(`${from}koffi/${file}`, `${to}koffi/${file}`)
   }
   for (const file of ['package.json', 'index.js', `${koffiFolder}/koffi.node`]) {
-    await cp(`${native}/${file}`, `${to}${koffiPackage}/${file}`)
+    await cp(`${native}/${file}`, `${to}${name}/${file}`)
   }
-  return ['node_modules/koffi/package.json', `${native.slice(repositoryRoot.length)}/package.json`]
+  return ['node_modules/koffi/package.json', `${relative(repositoryRoot, native)}/package.json`]
 }
 
 async function separateMaps(outdir: string): Promise<void> {

@@ -12,16 +12,16 @@
 import {mkdir, readFile, rename, writeFile} from 'node:fs/promises'
 import {pathToFileURL} from 'node:url'
 import {parseArgs} from 'node:util'
-import {CiliumError, fail} from '../src/runtime/errors.ts'
+import {CiliumError} from '../src/runtime/errors.ts'
 import {exitCodes} from '../src/runtime/exit-codes.ts'
 import {buildBpf} from './build-bpf.ts'
 import {buildBundle} from './build-bundle.ts'
 import {buildCniShim} from './build-cni.ts'
-import {type Architecture, architectures, hostArchitecture, packageFolder} from './image/architecture.ts'
+import {type Architecture, architectures, hostArchitecture} from './image/architecture.ts'
 import {baseLayer} from './image/base-layer.ts'
-import {IMAGE_NODE_MISSING} from './image/errors.ts'
 import {cachedLayer, compressLayer, type Layer} from './image/layer.ts'
 import {debianMaterials, nodeMaterial, noticeText, npmMaterials, spdxDocument} from './image/materials.ts'
+import {nodePackage} from './image/npm-package.ts'
 import {writeImageArchive} from './image/oci.ts'
 import {folderEntries, parentFolders, wrapper} from './image/our-layer.ts'
 import {type TarEntry, writeTar} from './image/tar.ts'
@@ -73,7 +73,7 @@ export async function buildImage(options: ImageOptions): Promise<{readonly file:
   const base = await baseLayer(architecture, say)
   const materials = [
     ...npmMaterials(inputs),
-    nodeMaterial(nodeFolder(architecture)),
+    nodeMaterial(await nodePackage(architecture)),
     ...(await debianMaterials(base.file)),
   ]
   const bill = spdxDocument({version: release.version, architecture, created: release.epoch, materials})
@@ -138,14 +138,9 @@ async function ourLayer(
   return compressLayer(file)
 }
 
-function nodeFolder(architecture: Architecture): string {
-  const {nodePackage} = architectures[architecture]
-  return packageFolder(nodePackage) ?? fail(IMAGE_NODE_MISSING, {architecture, nodePackage: `${nodePackage}@24`})
-}
-
 /** The official Node binary as the npm registry has it. */
 async function nodeLayer(architecture: Architecture): Promise<Layer> {
-  const folder = nodeFolder(architecture)
+  const folder = await nodePackage(architecture)
   const {version} = JSON.parse(await readFile(`${folder}/package.json`, 'utf8')) as {version: string}
 
   return cachedLayer(`node-${architecture}-${version}`, async (scratch) => {

@@ -101,7 +101,9 @@ What runs may do, as the chart makes it with its defaults and all that it offers
 ${workloads.flatMap(containerRows).join('\n')}
 
 Init containers that are privileged mount file systems that outlive them (mounts that reach the node need it) and end.
-Capabilities that are not listed are dropped, all of them.
+Capabilities that are not listed are dropped, all of them. Of the agent's, NET_ADMIN and SYS_ADMIN cannot be done without:
+an agent that lacks one says so and ends. The kernel takes SYS_ADMIN for BPF and PERFMON, too; those two are named for what
+is done with them.
 
 ## Folders of the node
 

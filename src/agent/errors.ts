@@ -55,6 +55,10 @@ export const codes = declareErrors({
     what: 'no route to {destination}: device {device} is not there',
     advice: 'the agent tries again; it makes its devices when it starts',
   },
+  CAPABILITY_MISSING: {
+    what: 'the agent may not do what it is for; missing: {missing}',
+    advice: 'add to securityContext.capabilities.ciliumAgent (and allow in the namespace): {names}',
+  },
   BPF_UNSUPPORTED: {
     what: 'this kernel cannot run our eBPF programs: {detail}',
     advice: 'Linux 6.1 or newer with BPF, BTF, tc and cgroup v2 is needed; see docs/reference/requirements',

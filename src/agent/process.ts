@@ -2,6 +2,7 @@
 import {existsSync} from 'node:fs'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
+import {agentCapabilities, missingCapabilities} from '../kernel/capabilities.ts'
 import {type Clock, systemClock} from '../runtime/clock.ts'
 import {CiliumError, fail, hasCode} from '../runtime/errors.ts'
 import {exitCodes} from '../runtime/exit-codes.ts'
@@ -12,7 +13,7 @@ import {MetricRegistry} from '../runtime/metrics.ts'
 import {versionText} from '../runtime/version.ts'
 import {socketAnswers} from './api/listen.ts'
 import {cleanUpNode} from './cleanup.ts'
-import {isKey, loadConfig} from './config.ts'
+import {isKey, loadConfig, loadPlaces} from './config.ts'
 import {codes} from './errors.ts'
 import {logOptions} from './log-level.ts'
 import {assembleAgent} from './main.ts'
@@ -52,6 +53,12 @@ async function run(
   const sink = new FdSink(1)
   const log = createLog({...logOptions(loaded.config), sink, observe: (level, part) => metrics.logged(level, part)})
   log.info('starting', {version: versionText(), node: loaded.config.nodeName})
+  const lacks = missingCapabilities()
+  if (lacks.length > 0)
+    fail(codes.CAPABILITY_MISSING, {
+      missing: lacks.map((name) => `${name} (${agentCapabilities[name]!.for})`).join(', '),
+      names: lacks.join(', '),
+    })
   for (const key of loaded.unknown) log.info('unknown configuration key, ignored', {key}, {per: key})
   for (const problem of loaded.problems) log.warn('the label filter is not as written', {problem}, {per: problem})
 
@@ -69,7 +76,7 @@ async function cleanUp(argv: readonly string[], environment: NodeJS.ProcessEnv):
   const {folder, overrides} = parseFlags(argv.filter((word) => word !== '--force'))
   // the ConfigMap may be gone already: defaults and flags do then
   const readable = folder !== undefined && existsSync(folder) ? folder : undefined
-  const {config} = await loadConfig(readable, overrides, environment['K8S_NODE_NAME'] ?? hostname())
+  const config = await loadPlaces(readable, overrides, environment['K8S_NODE_NAME'] ?? hostname())
   const path = join(config['state-dir'], 'cilium.sock')
   if (!argv.includes('--force') && (await socketAnswers(path))) fail(codes.API_SOCKET_IN_USE, {path})
   const cniBinaries = '/host/opt/cni/bin'

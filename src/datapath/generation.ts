@@ -4,54 +4,32 @@
  * with it without asking the verifier again.
  */
 import {createHash} from 'node:crypto'
-import {readdirSync, readFileSync, renameSync, rmSync} from 'node:fs'
+import {readFileSync, renameSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
-import {readMapInfo} from '../kernel/bpf/info.ts'
 import {type LoadedObject, loadObject, type MapSetting} from '../kernel/bpf/object.ts'
-import {kernelValueSize} from '../kernel/bpf/per-cpu.ts'
 import {openPin, pin} from '../kernel/bpf/pin.ts'
 import {runSkbProgram} from '../kernel/bpf/test-run.ts'
 import {readElf} from '../kernel/elf.ts'
 import {closeFd, duplicateFd} from '../kernel/libc.ts'
-import {declareErrors, fail} from '../runtime/errors.ts'
-import {flowFieldsOfObject, flowFieldsOfProgram, type LayoutRun, layoutRuns} from './flow-layout.ts'
-import {FLOW_SHARDS_MAX, LAYOUT_RUNS_MAX, STATE_LAYOUT} from './gen/constants.ts'
-import {mapShapes} from './gen/maps.ts'
+import {fail} from '../runtime/errors.ts'
+import {codes} from './errors.ts'
+import {STATE_LAYOUT} from './gen/constants.ts'
 import {type Config, configCodec} from './gen/types.ts'
 import {fillEventRings, fillFlowShards} from './inner-maps.ts'
+import {
+  abandonLayoutChange,
+  beginLayoutChange,
+  finishLayoutChange,
+  type LayoutChange,
+  type SwitchStep,
+  settleSwitches,
+  shareState,
+  withRuns,
+} from './layout-change.ts'
+import {configurationMaps, isShared, stateMaps} from './pinned-maps.ts'
 import {type GenerationName, listGenerations, listLayouts, pinPaths, removeGeneration, removeLayout} from './pins.ts'
 import {checkPrograms} from './self-check.ts'
-import {LayoutSwitch, listSwitches, removeSwitches} from './switch.ts'
-
-const codes = declareErrors({
-  DATAPATH_INCOMPLETE: {
-    what: 'generation {number} lacks {what}',
-    advice: 'restart the agent; it loads a new generation beside it',
-  },
-  DATAPATH_TIMER: {
-    what: 'the timer that expires flows did not start: the kernel says {result}',
-    advice: 'the kernel must have bpf_timer (5.15 or later)',
-  },
-})
-
-/** Maps that outlive generations, in no order. All others of the objects are the generation's own. */
-const stateMaps = [
-  'cilium_flows',
-  'cilium_shards',
-  'cilium_frags',
-  'cilium_metrics',
-  'cilium_events',
-  'cilium_evcount',
-  'cilium_epoch',
-  'cilium_timer',
-  'cilium_affinity',
-  'cilium_sockets',
-  'cilium_policy_no',
-  'cilium_l2',
-] as const
-
-/** Of the state, what a change of layout converts: the others are shared by layouts too, as long as they fit. */
-const flowMaps: readonly string[] = ['cilium_flows', 'cilium_shards', 'cilium_timer']
+import {listSwitches, removeSwitches} from './switch.ts'
 
 /** The objects of a generation and the programs that are kept of each. */
 const objects = {
@@ -88,19 +66,6 @@ export interface GenerationOptions {
   readonly sizes?: Readonly<Record<string, number>>
   /** told before each step of a change of layout: whatever ends the process there, the next start goes on */
   readonly onStep?: (step: SwitchStep) => void
-}
-
-/** The steps of a change of layout, in order. */
-export const switchSteps = ['gate', 'load', 'name', 'doors', 'turn', 'take-over', 'replace', 'retire'] as const
-export type SwitchStep = (typeof switchSteps)[number]
-
-/** Changes from a generation of another layout. */
-interface LayoutChange {
-  readonly before: GenerationName
-  readonly doors: LayoutSwitch
-  /** descriptors of the old programs */
-  readonly programs: ReadonlyMap<string, number>
-  readonly onStep: (step: SwitchStep) => void
 }
 
 export class Generation {
@@ -150,16 +115,8 @@ export class Generation {
   complete(replace: () => void): number {
     const change = this.#change
     if (change !== undefined) {
-      change.onStep('turn')
-      change.doors.turn()
       this.#change = undefined
-      change.onStep('take-over')
-      takeOverFlows(this)
-      change.onStep('replace')
-      replace()
-      change.onStep('retire')
-      change.doors.close()
-      for (const fd of change.programs.values()) closeFd(fd)
+      finishLayoutChange(change, this.program('cil_take_over'), replace)
     }
     removeSwitches(this.#root)
     const retired = this.#retireOlder()
@@ -206,71 +163,14 @@ export function openGeneration(options: GenerationOptions): Generation {
   const used = [newest?.number ?? 0, ...listSwitches(root).map(({generation}) => generation)]
   const name = {number: Math.max(...used) + 1, fingerprint, layout: STATE_LAYOUT}
   if (newest === undefined || newest.layout === STATE_LAYOUT) return load(options, name)
-  return changeLayout(options, newest, name)
-}
-
-/**
- * Goes on with changes of layout that a process before this one began. One that was not turned has changed nothing: what
- * it made goes. One that was is brought to its end, by the programs of the generation that it turned to.
- */
-export function settleSwitches(root: string): void {
-  for (const {turned, generation, layoutBefore, layoutAfter} of listSwitches(root)) {
-    const to = listGenerations(root).find(({number}) => number === generation)
-    if (!turned) {
-      if (to !== undefined) removeGeneration(root, to)
-      // a later change may have come to that layout
-      if (!listGenerations(root).some(({layout}) => layout === layoutAfter)) removeLayout(root, layoutAfter)
-    } else if (to !== undefined && listLayouts(root).includes(layoutBefore)) {
-      const program = openPin(join(pinPaths.generation(root, to), 'programs', 'cil_take_over'))
-      if (program === undefined) continue
-      takeOver(program)
-      closeFd(program)
-      removeLayout(root, layoutBefore)
-    }
-  }
-}
-
-function takeOverFlows(generation: Generation): void {
-  takeOver(generation.program('cil_take_over'))
-}
-
-/** Lets programs take over the flows of the layout before, shard by shard. */
-function takeOver(program: number): void {
-  for (let shard = 0; shard < FLOW_SHARDS_MAX; shard++)
-    runSkbProgram(program, new Uint8Array(64), {cb: [shard, 0, 0, 0, 0]})
-}
-
-/** Loads beside a generation of another layout, with doors for all hooks. */
-function changeLayout(options: GenerationOptions, before: GenerationName, name: GenerationName): Generation {
-  const {root} = options
-  const onStep = options.onStep ?? (() => {})
-  const programs = openPrograms(root, before)
-  const runs = layoutRuns(
-    flowFieldsOfProgram(
-      programs.get('cil_expiry_start') ??
-        fail(codes.DATAPATH_INCOMPLETE, {number: before.number, what: 'cil_expiry_start'}),
-    ),
-    flowFieldsOfObject(options.objects),
-  )
-  onStep('gate')
-  const numbers = {generation: name.number, layoutBefore: before.layout, layoutAfter: name.layout}
-  const doors = new LayoutSwitch(root, numbers)
-  // of an earlier time, when this layout was in use
-  removeLayout(root, name.layout)
+  const change = beginLayoutChange(options, newest, name)
   try {
-    onStep('load')
-    return load(options, name, {before, doors, programs, onStep}, runs)
+    change.onStep('load')
+    return load(options, name, change)
   } catch (thrown) {
-    doors.close()
-    for (const fd of programs.values()) closeFd(fd)
+    abandonLayoutChange(change)
     throw thrown
   }
-}
-
-/** Descriptors of the pinned programs of a generation that may be of another build. */
-function openPrograms(root: string, name: GenerationName): Map<string, number> {
-  const folder = join(pinPaths.generation(root, name), 'programs')
-  return new Map(readdirSync(folder).map((program) => [program, openPin(join(folder, program))!]))
 }
 
 function fingerprintOf(options: GenerationOptions): string {
@@ -302,28 +202,7 @@ function reopen(root: string, name: GenerationName): Generation | undefined {
   return undefined
 }
 
-const configurationMaps = [
-  'cilium_lxc',
-  'cilium_ipcache',
-  'cilium_ipcache_p',
-  'cilium_devices',
-  'cilium_lb',
-  'cilium_lb_lists',
-  'cilium_lb_maglev',
-  'cilium_backends',
-  'cilium_lb_ranges',
-  'cilium_policy',
-  'cilium_policy_p',
-  'cilium_policy_peers',
-  'cilium_policy_sets',
-] as const
-
-function load(
-  options: GenerationOptions,
-  name: GenerationName,
-  change?: LayoutChange,
-  runs: readonly LayoutRun[] = [],
-): Generation {
+function load(options: GenerationOptions, name: GenerationName, change?: LayoutChange): Generation {
   const {root} = options
   const maps = new Map<string, number>()
   const programs = new Map<string, number>()
@@ -338,7 +217,7 @@ function load(
       const fd = openPin(join(pinPaths.state(root), map))
       if (fd !== undefined) maps.set(map, fd)
     }
-    const config = withRuns(configFor(options, name.number, maps, before), runs)
+    const config = withRuns(configFor(options, name.number, maps, before), change?.runs ?? [])
     for (const object of Object.keys(objects) as ObjectName[]) {
       const one = loadObject(join(options.objects, `${object}.o`), {
         config: encodeConfig(config),
@@ -363,31 +242,6 @@ function load(
   } finally {
     for (const one of loaded) one.close()
     if (before !== undefined) closeFd(before)
-  }
-}
-
-/** State that did not change its form is the same map in both layouts. */
-function shareState(root: string, from: number, to: number): void {
-  for (const map of stateMaps) {
-    if (flowMaps.includes(map)) continue
-    const fd = openPin(join(pinPaths.state(root, from), map))
-    if (fd === undefined) continue
-    const {keySize, valueSize} = readMapInfo(fd)
-    const {key, value} = mapShapes[map]!
-    if (key.size === keySize && kernelValueSize(value) === valueSize) pin(fd, join(pinPaths.state(root, to), map))
-    closeFd(fd)
-  }
-}
-
-function withRuns(config: Config, runs: readonly LayoutRun[]): Config {
-  const numbers = (of: (run: LayoutRun) => number) =>
-    Array.from({length: LAYOUT_RUNS_MAX}, (_, i) => (runs[i] === undefined ? 0 : of(runs[i])))
-  return {
-    ...config,
-    beforeRuns: runs.length,
-    beforeFrom: numbers(({from}) => from),
-    beforeTo: numbers(({to}) => to),
-    beforeBytes: numbers(({bytes}) => bytes),
   }
 }
 
@@ -455,11 +309,6 @@ function adopt(
     const isState = (stateMaps as readonly string[]).includes(map)
     pin(own, isState ? join(pinPaths.state(options.root), map) : join(folder, 'maps', map))
   }
-}
-
-/** The others are an object's own. */
-function isShared(map: string): boolean {
-  return ([...stateMaps, ...configurationMaps] as string[]).includes(map)
 }
 
 /** Starts the expiry of flows, or lets a running one use this generation's code. @throws DATAPATH_TIMER */

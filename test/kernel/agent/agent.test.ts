@@ -464,6 +464,7 @@ test('a cleaned node has nothing of ours any more, and cleaning it again is fine
   expect(readdirSync(join(node.folder, 'cni')).sort()).toEqual(['05-cilium.conflist', '10-other.conflist.cilium_bak'])
   expect((await node.cleanUp()).exitCode).toBe(1) // an agent runs
   await node.stop()
+  node.configure('tunnel-protocol', 'carrier-pigeon') // what agents refuse is no reason to leave things lying
 
   const first = await node.cleanUp()
   const again = await node.cleanUp()

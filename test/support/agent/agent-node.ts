@@ -49,6 +49,8 @@ export interface AgentNodeOptions {
   readonly beside?: AgentNode
   /** for node itself, such as --cpu-prof */
   readonly nodeFlags?: readonly string[]
+  /** all that the agent gets, by the names Kubernetes has for them; everything unless given */
+  readonly capabilities?: readonly string[]
   /** the agent's program; the sources unless given */
   readonly program?: string
 }
@@ -127,6 +129,7 @@ export class AgentNode {
       [
         ...['--pdeathsig', 'KILL', 'nsenter'], // a test that is killed leaves no agent
         `--net=${this.netns}`,
+        ...this.bounded,
         process.execPath,
         ...(this.options.nodeFlags ?? []),
         this.program,
@@ -147,13 +150,18 @@ export class AgentNode {
 
   async whenReady(timeoutMs = 120_000): Promise<void> {
     try {
-      await eventually(() => {
-        if (this.agent?.exitCode !== null) throw new Error(`the agent ended with ${this.agent?.exitCode}`)
-        return existsSync(join(this.folder, 'cni', '05-cilium.conflist'))
-      }, timeoutMs)
+      const ended = () => this.agent?.exitCode !== null
+      await eventually(() => ended() || existsSync(join(this.folder, 'cni', '05-cilium.conflist')), timeoutMs)
+      if (ended()) throw new Error(`the agent ended with ${this.agent?.exitCode}`)
     } catch (thrown) {
       throw new Error(`the agent did not get ready:\n${this.log.slice(-8000)}`, {cause: thrown})
     }
+  }
+
+  private get bounded(): string[] {
+    const {capabilities} = this.options
+    if (capabilities === undefined) return []
+    return ['setpriv', '--bounding-set', ['-all', ...capabilities.map((one) => `+${one.toLowerCase()}`)].join(',')]
   }
 
   private get program(): string {
