@@ -10,6 +10,7 @@ import {capacityOf, capacityWithoutBudget} from '../hubble/observe/flow-capacity
 import {Cidr} from '../model/cidr.ts'
 import {Ip} from '../model/ip.ts'
 import {LabelFilter} from '../model/label-filter.ts'
+import {liveConfigKeys} from '../model/live-config.ts'
 import {parseQuantity} from '../model/quantity.ts'
 import {readConfigDirectory} from '../runtime/config-directory.ts'
 import {
@@ -302,10 +303,8 @@ const settings = {
 export type ConfigKey = keyof typeof settings
 export type AgentConfig = ConfigOf<typeof settings> & {readonly nodeName: string}
 
-/** What may change while the agent runs (PATCH /config). */
-export const mutableKeys: readonly ConfigKey[] = [
-  ...(['debug', 'enable-policy', 'log-opt', 'monitor-aggregation', 'policy-audit-mode'] as const),
-]
+/** What may change while the agent runs, by the ConfigMap or by PATCH /config. */
+export const mutableKeys: readonly ConfigKey[] = liveConfigKeys
 
 /** Keys that the operator, a later feature or nobody here reads, but that belong to the same ConfigMap. */
 const readElsewhere =

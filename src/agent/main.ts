@@ -718,7 +718,8 @@ export class Agent {
     }
   }
 
-  private changeConfig(changes: ReadonlyMap<string, string>): void {
+  /** Keys that may change while the agent runs. @throws CONFIG_KEY_IMMUTABLE, CONFIG_VALUE_INVALID */
+  changeConfig(changes: ReadonlyMap<string, string>): void {
     this.config.value = changeConfig(this.config.value, changes)
     applyLogLevel(this.context.log, this.config.value)
     this.policy?.schedule()

@@ -14,6 +14,7 @@ import {versionText} from '../runtime/version.ts'
 import {socketAnswers} from './api/listen.ts'
 import {cleanUpNode} from './cleanup.ts'
 import {isKey, loadConfig, loadPlaces} from './config.ts'
+import {ConfigFollower} from './config-follower.ts'
 import {codes} from './errors.ts'
 import {logOptions} from './log-level.ts'
 import {assembleAgent} from './main.ts'
@@ -63,7 +64,18 @@ async function run(
   for (const problem of loaded.problems) log.warn('the label filter is not as written', {problem}, {per: problem})
 
   const lifecycle = new Lifecycle({log})
-  assembleAgent({loaded, lifecycle, registry, metrics, log, clock, environment})
+  const agent = assembleAgent({loaded, lifecycle, registry, metrics, log, clock, environment})
+  if (folder !== undefined) {
+    const follower = new ConfigFollower({
+      folder,
+      texts: loaded.texts,
+      fixed: new Set(overrides.keys()),
+      change: (changes) => agent.changeConfig(changes),
+      clock,
+      log: log.for('config'),
+    })
+    lifecycle.add({name: 'configuration', start: () => follower.start(), stop: () => follower.stop()})
+  }
   const error = await lifecycle.run()
   if (error !== undefined) log.error('ending', {error, advice: error.advice})
   log.flush()

@@ -2,6 +2,7 @@
  * `cilium config set` and `delete`: a key of cilium-config is changed by changing the release, so that the next upgrade
  * does not take it back.
  */
+import {liveConfigKeys} from '../../model/live-config.ts'
 import {declareErrors, fail} from '../../runtime/errors.ts'
 import {deepCopy, isTree, type Tree, tree} from '../chart/template/value.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
@@ -78,6 +79,10 @@ export function withKey(values: Tree, defaults: Tree, key: string, value: string
 
 export function changeText({key, value, revision, restarted}: ConfigChangeResult): string {
   const what = value === undefined ? `${clean(key)} is as the values make it` : `${clean(key)} is ${clean(value)}`
-  const then = restarted ? 'agents and operators restart' : 'it counts for agents that start from now on'
+  const isLive = liveConfigKeys.some((one) => one === key)
+  const later = isLive
+    ? 'agents that run take it over when their kubelet has written it, within about a minute'
+    : 'it counts for agents that start from now on'
+  const then = restarted ? 'agents and operators restart' : later
   return `${what} (revision ${revision}); ${then}\n`
 }

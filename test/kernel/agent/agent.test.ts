@@ -456,6 +456,18 @@ test('an agent that is stopped leaves the datapath, and removes its CNI configur
   expect(existsSync(join(node.folder, 'cni/05-cilium.conflist'))).toBe(false)
 })
 
+test('what changes in the mounted ConfigMap is taken over where that needs no restart, and named where it does', async () => {
+  await makeNode()
+  await node.start()
+
+  node.configure('policy-audit-mode', 'true')
+  node.configure('routing-mode', 'tunnel')
+
+  await eventually(async () => (await ask('/config')).status.daemonConfigurationMap['policy-audit-mode'] === 'true')
+  await eventually(() => /count from the next start.*routing-mode/.test(node.agentLog))
+  expect((await ask('/config')).status.daemonConfigurationMap['routing-mode']).toBe('native')
+})
+
 test('a cleaned node has nothing of ours any more, and cleaning it again is fine', async () => {
   await makeNode({config: {'routing-mode': 'tunnel'}})
   await writeFile(join(node.folder, 'cni/10-other.conflist'), '{}')
