@@ -22,10 +22,14 @@ export function openChannel(options: ServerOptions, secured: boolean): {client: 
 }
 
 function secureCredentials(options: ServerOptions) {
-  const read = (file: string | undefined) => (file === undefined ? null : readFileSync(file))
-  const authorities =
-    options.tlsCaFiles.length === 0 ? null : Buffer.concat(options.tlsCaFiles.map((file) => readFileSync(file)))
-  return credentials.createSsl(authorities, read(options.tlsKeyFile), read(options.tlsCertFile), {
-    ...(options.tlsAllowInsecure ? {rejectUnauthorized: false} : {}),
-  })
+  const {tlsAuthorities, tlsCertificate, tlsCaFiles, tlsCertFile, tlsKeyFile} = options
+  const given = tlsCaFiles.length === 0 ? undefined : Buffer.concat(tlsCaFiles.map((file) => readFileSync(file)))
+  const pem = (file: string | undefined, text: string | undefined) =>
+    file !== undefined ? readFileSync(file) : text === undefined ? null : Buffer.from(text)
+  return credentials.createSsl(
+    given ?? pem(undefined, tlsAuthorities),
+    pem(tlsKeyFile, tlsCertificate?.key),
+    pem(tlsCertFile, tlsCertificate?.certificate),
+    options.tlsAllowInsecure ? {rejectUnauthorized: false} : {},
+  )
 }

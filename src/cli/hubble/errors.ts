@@ -10,6 +10,7 @@ export const {
   HUBBLE_INPUT_INVALID,
   HUBBLE_SERVICE_MISSING,
   HUBBLE_SERVICE_EMPTY,
+  HUBBLE_RELAY_SECRET,
 } = declareErrors({
   HUBBLE_UNREACHABLE: {
     what: 'nobody answers at {server}: {detail}',
@@ -40,6 +41,11 @@ export const {
   HUBBLE_SERVICE_EMPTY: {
     what: 'no pod of {service} is ready in the namespace {namespace}',
     advice: 'see "cilium status" and the logs of {service}',
+  },
+  HUBBLE_RELAY_SECRET: {
+    what: 'the relay speaks TLS, and its authority cannot be had from the Secret {namespace}/{secret}: {detail}',
+    advice:
+      'give --tls-ca-cert-files, or ask for the right to read that Secret; policy commands take flows from --input-file, too',
   },
 })
 

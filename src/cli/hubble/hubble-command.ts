@@ -70,26 +70,20 @@ export abstract class HubbleCommand<Result = unknown> extends BaseCommand<Result
     }
     const server = serverOptions(given)
     if (given['port-forward'] !== true) return use(server)
-    const {forwardService} = await import('./port-forward.ts')
+    const {reachRelay} = await import('./relay.ts')
     const kubeconfig = given['kubeconfig'] as string | undefined
     const context = given['kube-context'] as string | undefined
-    const forward = await forwardService({
-      cluster: {
-        namespace: (given['kube-namespace'] as string | undefined) ?? 'kube-system',
-        helmReleaseName: 'cilium',
-        ...(kubeconfig === undefined ? {} : {kubeconfig}),
-        ...(context === undefined ? {} : {context}),
-      },
-      service: 'hubble-relay',
-      localPort: Number(given['port-forward-port'] ?? 4245),
-    })
+    const cluster = {
+      namespace: (given['kube-namespace'] as string | undefined) ?? 'kube-system',
+      helmReleaseName: 'cilium',
+      ...(kubeconfig === undefined ? {} : {kubeconfig}),
+      ...(context === undefined ? {} : {context}),
+    }
+    const relay = await reachRelay(cluster, Number(given['port-forward-port'] ?? 4245), server)
     try {
-      return await use({
-        ...server,
-        server: `${server.server.startsWith('tls://') ? 'tls://' : ''}localhost:${forward.localPort}`,
-      })
+      return await use(relay.server)
     } finally {
-      await forward.close()
+      await relay.close()
     }
   }
 }

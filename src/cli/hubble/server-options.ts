@@ -10,5 +10,8 @@ export interface ServerOptions {
   readonly tlsCertFile: string | undefined
   readonly tlsKeyFile: string | undefined
   readonly tlsServerName: string | undefined
+  /** PEM, in place of files */
+  readonly tlsAuthorities?: string
+  readonly tlsCertificate?: {readonly certificate: string; readonly key: string}
   readonly basicAuth: {readonly username: string; readonly password: string} | undefined
 }

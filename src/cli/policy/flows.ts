@@ -6,7 +6,7 @@ import {protocolNumbers} from '../../model/port.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 import {HubbleClient} from '../hubble/client.ts'
 import {fileResponses} from '../hubble/observe.ts'
-import {forwardService} from '../hubble/port-forward.ts'
+import {reachRelay} from '../hubble/relay.ts'
 
 export interface FlowSource {
   readonly cluster: ClusterOptions
@@ -42,33 +42,30 @@ export interface Connection {
   readonly refused: number
 }
 
-/** From the relay, through a port of its own, or from a file. @throws HUBBLE_SERVICE_MISSING, HUBBLE_UNREACHABLE */
+/** From the relay, through a port of its own, or from a file. @throws HUBBLE_SERVICE_MISSING, HUBBLE_RELAY_SECRET, HUBBLE_UNREACHABLE */
 export async function readConnections(source: FlowSource, signal: AbortSignal): Promise<Connection[]> {
   if (source.file !== undefined) return connectionsOf(fileResponses(source.file), source.since)
-  const forward = await forwardService({cluster: source.cluster, service: 'hubble-relay', localPort: 0})
+  const relay = await reachRelay(source.cluster, 0, {
+    server: '',
+    timeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
+    tls: false,
+    tlsAllowInsecure: false,
+    tlsCaFiles: [],
+    tlsCertFile: undefined,
+    tlsKeyFile: undefined,
+    tlsServerName: undefined,
+    basicAuth: undefined,
+  })
   try {
-    const client = await HubbleClient.connect(
-      {
-        server: `localhost:${forward.localPort}`,
-        timeoutMs: 10_000,
-        requestTimeoutMs: 30_000,
-        tls: false,
-        tlsAllowInsecure: false,
-        tlsCaFiles: [],
-        tlsCertFile: undefined,
-        tlsKeyFile: undefined,
-        tlsServerName: undefined,
-        basicAuth: undefined,
-      },
-      signal,
-    )
+    const client = await HubbleClient.connect(relay.server, signal)
     try {
       return await connectionsOf(client.stream(ObserverService.GetFlows, {since: source.since}, signal), source.since)
     } finally {
       client.close()
     }
   } finally {
-    await forward.close()
+    await relay.close()
   }
 }
 

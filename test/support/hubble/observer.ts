@@ -1,10 +1,12 @@
 /** A real Observer server of a node, whose ring the test fills instead of a kernel. */
 import {mkdtempSync, rmSync} from 'node:fs'
+import {type AddressInfo, createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {type Event, eventCodec, eventZero} from '../../../src/datapath/gen/types.ts'
 import type {NameChanges} from '../../../src/hubble/flow/name-table.ts'
 import type {EventSource} from '../../../src/hubble/observe/event-pump.ts'
+import type {TlsFiles} from '../../../src/hubble/server/listen.ts'
 import {NodeServer} from '../../../src/hubble/server/node-server.ts'
 import {Ip} from '../../../src/model/ip.ts'
 
@@ -51,21 +53,27 @@ export interface TestObserver extends Disposable {
   readonly ring: Ring
   /** for gRPC: unix:///… */
   readonly target: string
+  /** with TLS, when asked for; else 0 */
+  readonly port: number
   tell(changes: NameChanges): void
   /** ends it as a relay that goes away; `start` brings it back at the same place */
   stop(): void
   start(): Promise<void>
 }
 
-export async function startObserver(options: {readonly capacity?: number} = {}): Promise<TestObserver> {
+export async function startObserver(
+  options: {readonly capacity?: number; readonly tls?: TlsFiles} = {},
+): Promise<TestObserver> {
   const folder = mkdtempSync(join(tmpdir(), 'hubble-observer-'))
   const socketPath = join(folder, 'hubble.sock')
   const ring = new Ring()
   const told: NameChanges[] = []
   let server: NodeServer | undefined
+  const port = options.tls === undefined ? 0 : await freePort()
   const observer: TestObserver = {
     ring,
     target: `unix://${socketPath}`,
+    port,
     tell(changes) {
       told.push(changes)
       server?.hear({kind: 'names', changes})
@@ -84,8 +92,8 @@ export async function startObserver(options: {readonly capacity?: number} = {}):
           pinRoot: '',
           socketPath,
           monitorPath: join(folder, 'monitor.sock'),
-          listenAddress: '',
-          tls: undefined,
+          listenAddress: port === 0 ? '' : `127.0.0.1:${port}`,
+          tls: options.tls,
           exports: [],
           flowLogsPath: '',
           metrics: {specs: [], address: ''},
@@ -102,4 +110,13 @@ export async function startObserver(options: {readonly capacity?: number} = {}):
   }
   await observer.start()
   return observer
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const {port} = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
 }

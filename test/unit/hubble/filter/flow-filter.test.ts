@@ -52,6 +52,7 @@ const cases: readonly [keyof FlowFilter, FlowFilter, FlowFilter][] = [
   ['http_method', {http_method: ['get']}, {http_method: ['POST']}],
   ['http_path', {http_path: ['^/v1/x$']}, {http_path: ['y=1']}],
   ['http_url', {http_url: ['y=1']}, {http_url: ['^x']}],
+  ['http_path', {http_path: ['(?i)^/V1/[[:alpha:]]\\z']}, {http_path: ['^/v1/[[:digit:]]']}],
   ['http_header', {http_header: [{key: 'A', value: 'b'}]}, {http_header: [{key: 'A', value: 'c'}]}],
   ['dns_query', {}, {dns_query: ['.*']}],
   ['tcp_flags', {tcp_flags: [{SYN: true}]}, {tcp_flags: [{SYN: true, FIN: true}]}],
@@ -86,9 +87,19 @@ test.each<[FlowFilter]>([
   [{destination_port: ['http']}],
   [{protocol: ['ipx']}],
   [{http_path: ['(']}],
+  // what RE2 does not have, since it takes more than linear time
+  [{http_path: ['^/(?=v1)']}],
+  [{http_url: ['(a)\\1']}],
+  [{dns_query: ['(x{1000}){1000}']}],
   [{http_status_code: ['6+']}],
   [{source_label: ['a in b']}],
   [{experimental: {cel_expression: ['true']}}],
 ])('%j is refused', (filter) => {
   expect(() => compileFilter(filter)).toThrow('flow filter')
+})
+
+test('an expression with nested repetitions answers at once, whatever the text', () => {
+  const matches = compileFilter({http_path: ['^(/?a+)+$']})
+
+  expect(matches({l7: {http: {url: `http://x/${'a'.repeat(5_000)}!`}}})).toBe(false)
 })
