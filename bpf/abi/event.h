@@ -109,6 +109,16 @@ struct event {
 	__u64 socket; /* socket events: cookie; else 0 */
 };
 
+#define EVENT_PAYLOAD_MAX 128
+
+/* An event of a packet when its first bytes are asked for, from the Ethernet header on. */
+struct event_sample {
+	struct event event;
+	__u32 captured; /* bytes that are set */
+	__u32 pad;
+	__u8 bytes[EVENT_PAYLOAD_MAX];
+};
+
 /* Exact counts beside the ring: written = delivered + lost. Per CPU. */
 struct event_count {
 	__u64 written;

@@ -49,6 +49,7 @@ EXPORT(enum, peer_kind);
 EXPORT(enum, port_form);
 EXPORT(enum, policy_flags);
 EXPORT(enum, deny_response);
+EXPORT(struct, event_sample);
 EXPORT(struct, config);
 EXPORT(struct, endpoint);
 EXPORT(struct, address);

@@ -22,8 +22,9 @@ static __always_inline void event_count(__u64 *counter, bool process)
 }
 
 /* A record of this CPU's ring with what every event has, or NULL: counted as lost.
- * @param process it runs in one */
-static __always_inline struct event *event_begin(enum event_type type, bool process)
+ * @param process it runs in one
+ * @param bytes of the record, that of struct event at least; what follows that is not set */
+static __always_inline struct event *event_begin(enum event_type type, bool process, __u32 bytes)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	__u32 index = cpu & (cfg.event_rings - 1);
@@ -33,7 +34,7 @@ static __always_inline struct event *event_begin(enum event_type type, bool proc
 
 	if (!count || !ring)
 		return NULL;
-	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	event = bpf_ringbuf_reserve(ring, bytes, 0);
 	/* asked once: older verifiers do not know that what was reserved is there when they are asked again */
 	if (!event) {
 		event_count(&count->lost, process);
@@ -66,6 +67,19 @@ static __always_inline void event_translation(struct event *event)
 	event->flags |= EVENT_ORIGINAL;
 }
 
+/* The packet's first bytes as they are now, behind its event. */
+static __always_inline void event_payload(struct __sk_buff *ctx, struct event_sample *sample)
+{
+	__u32 bytes = ctx_read(ctx, len);
+
+	if (bytes > cfg.event_payload)
+		bytes = cfg.event_payload;
+	sample->captured = 0;
+	sample->pad = 0;
+	if (bytes && !bpf_skb_load_bytes(ctx, 0, sample->bytes, bytes))
+		sample->captured = bytes;
+}
+
 __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type type,
 			   __s32 verdict)
 {
@@ -73,7 +87,8 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 
 	if (!p)
 		return 0;
-	event = event_begin(type, false);
+	event = event_begin(type, false,
+			    cfg.event_payload ? sizeof(struct event_sample) : sizeof(*event));
 	if (!event)
 		return 0;
 	event->src = p->key.src;
@@ -113,6 +128,8 @@ __separate int event_write(struct __sk_buff *ctx, struct pkt *p, enum event_type
 						   : FILE_OVERLAY;
 	event->ext_error = p->ext_error;
 	event->ttl = p->ttl;
+	if (cfg.event_payload)
+		event_payload(ctx, (struct event_sample *)event);
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -19,7 +19,7 @@ __separate int socket_event(struct bpf_sock_addr *ctx, const struct socket_end *
 
 	if (!ctx || !peer)
 		return 0;
-	event = event_begin(type, true);
+	event = event_begin(type, true, sizeof(*event));
 	if (!event)
 		return 0;
 	process[0] = bpf_get_netns_cookie(ctx);

@@ -6,8 +6,10 @@
 
 import {FlowFilter as FlowFilterMessage} from '../api/gen/flow.ts'
 import {messageFromJson} from '../api/wire/json.ts'
+import {EVENT_PAYLOAD_MAX} from '../datapath/gen/constants.ts'
 import {capacityOf, capacityWithoutBudget} from '../hubble/observe/flow-capacity.ts'
 import {Cidr} from '../model/cidr.ts'
+import {dropCodes, findDropReason} from '../model/drop-reasons.ts'
 import {Ip} from '../model/ip.ts'
 import {LabelFilter} from '../model/label-filter.ts'
 import {liveConfigKeys} from '../model/live-config.ts'
@@ -79,6 +81,21 @@ const flowFilters: ConfigOption<readonly FlowFilterMessage[]> = {
   read(value) {
     const objects = value.split(/(?<=\})[\s,]+(?=\{)/).filter((part) => part.trim() !== '')
     return objects.map((part) => messageFromJson(FlowFilterMessage, JSON.parse(part)))
+  },
+}
+
+/** Reasons of drops by any of their names; their codes. */
+const reasonCodes: ConfigOption<readonly number[]> = {
+  fallback: [dropCodes['POLICY_DENIED']!, dropCodes['AUTH_REQUIRED']!],
+  read(value) {
+    return value
+      .split(/[\s,]+/)
+      .filter((word) => word !== '')
+      .map((word) => {
+        const reason = findDropReason(word)
+        if (reason === undefined) throw new Error(`must be reasons of drops such as policy_denied, not ${word}`)
+        return reason.code
+      })
   },
 }
 
@@ -223,6 +240,7 @@ const settings = {
   'bpf-events-policy-verdict-enabled': flag(true),
   'bpf-events-trace-enabled': flag(true),
   'trace-sock': flag(true),
+  'trace-payloadlen': number(0, 0, EVENT_PAYLOAD_MAX),
   'node-port-range': text('30000,32767'),
   'kube-proxy-replacement': choice(['true', 'false'], 'false'),
   // services
@@ -292,8 +310,17 @@ const settings = {
   'hubble-redact-http-headers-allow': words(),
   'hubble-redact-http-headers-deny': words(),
   'hubble-redact-kafka-apikey': flag(true),
+  'hubble-drop-events': flag(false),
+  'hubble-drop-events-interval': duration(120_000),
+  'hubble-drop-events-reasons': reasonCodes,
   'hubble-metrics': metricSpecs,
   'hubble-metrics-server': text(':9965'),
+  'hubble-metrics-server-enable-tls': flag(false),
+  'hubble-metrics-server-tls-cert-file': text(''),
+  'hubble-metrics-server-tls-key-file': text(''),
+  'hubble-metrics-server-tls-client-ca-files': words(),
+  'hubble-dynamic-metrics-config-path': text(''),
+  'enable-hubble-open-metrics': flag(false),
   'hubble-disable-tls': flag(false),
   'hubble-tls-cert-file': text(''),
   'hubble-tls-key-file': text(''),
@@ -430,6 +457,17 @@ function checkTogether(config: AgentConfig): void {
   }
   if (config['hubble-redact-http-headers-allow'].length > 0 && config['hubble-redact-http-headers-deny'].length > 0) {
     conflict('hubble-redact-http-headers-allow and hubble-redact-http-headers-deny exclude each other')
+  }
+  if (config['trace-payloadlen'] > 0 && config['hubble-redact-enabled']) {
+    conflict('trace-payloadlen and hubble-redact-enabled exclude each other')
+  }
+  if (
+    config['hubble-metrics-server-enable-tls'] &&
+    (config['hubble-metrics-server-tls-cert-file'] === '' || config['hubble-metrics-server-tls-key-file'] === '')
+  ) {
+    conflict(
+      'hubble-metrics-server-enable-tls needs hubble-metrics-server-tls-cert-file and hubble-metrics-server-tls-key-file',
+    )
   }
   const [capacity, budget] = [config['hubble-event-buffer-capacity'], config['hubble-memory-budget']]
   if (capacity > capacityWithoutBudget && capacity > capacityOf(budget)) {

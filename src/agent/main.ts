@@ -202,7 +202,12 @@ export class Agent {
       fill: () => this.services?.fill ?? [],
     })
     this.hubble = config['enable-hubble']
-      ? new HubblePart(context, this.tables, () => this.policy?.revision ?? 0)
+      ? new HubblePart(
+          context,
+          this.tables,
+          () => this.policy?.revision ?? 0,
+          (subject, text) => this.events?.record(subject, text),
+        )
       : undefined
     this.flows = this.hubble ?? new MonitorPart(config)
     this.health = new ClusterHealth(context, tables, this.startedAt, () =>

@@ -21,6 +21,8 @@ export interface MonitorOptions {
   /** EVENT_VERSION and the size of struct event */
   readonly eventVersion: number
   readonly eventBytes: number
+  /** of a record, at most: with what follows the event; eventBytes unless given */
+  readonly recordBytes?: number
   /** the boot clock of events, in ns */
   readonly bootTimeNs: () => bigint
 }
@@ -41,7 +43,7 @@ export class MonitorServer {
 
   constructor(options: MonitorOptions) {
     this.#options = options
-    this.#batch = Buffer.allocUnsafe(eventFramesBytes(eventsPerTick, options.eventBytes))
+    this.#batch = Buffer.allocUnsafe(eventFramesBytes(eventsPerTick, options.recordBytes ?? options.eventBytes))
     this.#server = createServer((socket) => this.#welcome(socket))
   }
 
@@ -106,10 +108,10 @@ export class MonitorServer {
   }
 
   #tick(): void {
-    const {source, eventBytes} = this.#options
+    const {source, eventBytes, recordBytes = eventBytes} = this.#options
     let end = 0
     const count = source.poll((view, offset, length) => {
-      const event = new Uint8Array(view.buffer, view.byteOffset + offset, Math.min(length, eventBytes))
+      const event = new Uint8Array(view.buffer, view.byteOffset + offset, Math.min(length, recordBytes))
       end = writeEventFrame(this.#batch, end, event)
     }, eventsPerTick)
     if (count > 0) this.#send(Buffer.from(this.#batch.subarray(0, end)), count)

@@ -4,7 +4,8 @@
  *     u32 length of the body, little-endian │ u8 kind │ body
  *
  * The first frame is the hello. Events travel as the datapath wrote them (bpf/abi/event.h), so that the agent copies
- * and nothing more; version and size in the hello tell whether the listener knows their layout.
+ * and nothing more; what follows struct event is the packet (struct event_sample), when it is asked for. Version and size
+ * in the hello tell whether the listener knows their layout.
  */
 
 export const monitorSocket = '/var/run/cilium/monitor1_2.sock'

@@ -24,11 +24,22 @@ export interface Sample {
 /** Prometheus' default buckets, seconds. */
 export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
+/** One of the things that were counted, for who wants to look at it: a trace. */
+export interface Exemplar {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+  /** seconds since 1970 */
+  readonly time: number
+}
+
 export class CounterValue {
   value = 0
+  /** the newest */
+  exemplar: Exemplar | undefined
 
-  inc(by = 1): void {
+  inc(by = 1, exemplar?: Exemplar): void {
     this.value += by
+    if (exemplar !== undefined) this.exemplar = exemplar
   }
 
   /** For counters that are kept elsewhere (in the kernel): sets what was read there. */
@@ -55,6 +66,8 @@ export class GaugeValue {
 
 export class HistogramValue {
   readonly counts: Float64Array
+  /** by bucket: the newest */
+  readonly exemplars: (Exemplar | undefined)[] = []
   sum = 0
   private readonly bounds: readonly number[]
 
@@ -63,11 +76,12 @@ export class HistogramValue {
     this.counts = new Float64Array(bounds.length + 1)
   }
 
-  observe(value: number): void {
+  observe(value: number, exemplar?: Exemplar): void {
     let i = 0
     while (i < this.bounds.length && value > this.bounds[i]!) i++
     this.counts[i]! += 1
     this.sum += value
+    if (exemplar !== undefined) this.exemplars[i] = exemplar
   }
 }
 
@@ -123,6 +137,11 @@ export class Metric<V> {
     this.series.delete(values.join('\xff'))
   }
 
+  /** The same for all label combinations that the test is true of. */
+  removeWhere(test: (labels: readonly string[]) => boolean): void {
+    for (const [key, {labels}] of this.series) if (test(labels)) this.series.delete(key)
+  }
+
   clear(): void {
     this.series.clear()
   }
@@ -150,6 +169,11 @@ export class MetricRegistry {
     return this.add(Object.assign(new Metric('histogram', options, () => new HistogramValue(buckets)), {buckets}))
   }
 
+  /** Takes back a metric; another one may then have its name. */
+  remove(name: string): void {
+    this.metrics.delete(name)
+  }
+
   /** Runs before every exposition: reads what is kept elsewhere. An error leaves that metric as it was. */
   onCollect(collect: () => void | Promise<void>): void {
     this.collectors.push(collect)
@@ -165,9 +189,9 @@ export class MetricRegistry {
   }
 
   /** The text that `/metrics` answers, metrics sorted by name. @throws the first error of a collector, after all ran */
-  async expose(): Promise<string> {
+  async expose(format: ExpositionFormat = 'text'): Promise<string> {
     await this.collect()
-    return this.render()
+    return this.render(format)
   }
 
   /** The same as values. A histogram is its `_bucket`, `_sum` and `_count`, as in the text. @throws as `expose` */
@@ -191,18 +215,27 @@ export class MetricRegistry {
   }
 
   /** The text without running the collectors. */
-  render(): string {
+  render(format: ExpositionFormat = 'text'): string {
+    const open = format === 'openmetrics'
     const lines: string[] = []
     for (const name of this.names) {
       const metric = this.metrics.get(name)!
       if (this.disabled.has(name) || metric.series.size === 0) continue
-      lines.push(`# HELP ${name} ${escapeHelp(metric.help)}`, `# TYPE ${name} ${metric.type}`)
+      // OpenMetrics: a counter is called without the end of its samples
+      const counter = open && metric.type === 'counter'
+      const family = counter ? name.replace(/_total$/, '') : name
+      const help = open ? escapeHelp(metric.help).replaceAll('"', '\\"') : escapeHelp(metric.help)
+      lines.push(`# HELP ${family} ${help}`, `# TYPE ${family} ${metric.type}`)
       for (const {labels, value} of metric.series.values()) {
-        if (value instanceof HistogramValue) {
-          renderHistogram(lines, metric, labels, value)
-        } else lines.push(`${name}${labelText(metric.labelNames, labels)} ${number(value.value)}`)
+        if (value instanceof HistogramValue) renderHistogram(lines, metric, labels, value, open)
+        else {
+          const sample = counter ? `${family}_total` : name
+          const exemplar = open && value instanceof CounterValue ? exemplarText(value.exemplar) : ''
+          lines.push(`${sample}${labelText(metric.labelNames, labels)} ${number(value.value)}${exemplar}`)
+        }
       }
     }
+    if (open) lines.push('# EOF')
     return lines.length === 0 ? '' : `${lines.join('\n')}\n`
   }
 
@@ -214,20 +247,31 @@ export class MetricRegistry {
   }
 }
 
+/** `text`: of Prometheus, 0.0.4; `openmetrics`: 1.0, with exemplars */
+export type ExpositionFormat = 'text' | 'openmetrics'
+
 /** The content type of the exposition format. */
 export const expositionContentType = 'text/plain; version=0.0.4; charset=utf-8'
+export const openMetricsContentType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
 function renderHistogram(
   lines: string[],
   metric: Metric<unknown>,
   labels: readonly string[],
   value: HistogramValue,
+  open: boolean,
 ): void {
-  for (const sample of histogramSamples(metric, labels, value)) {
-    lines.push(
-      `${sample.name}${labelText(Object.keys(sample.labels), Object.values(sample.labels))} ${number(sample.value)}`,
-    )
+  // buckets come first, as exemplars stand
+  for (const [i, sample] of histogramSamples(metric, labels, value).entries()) {
+    const text = labelText(Object.keys(sample.labels), Object.values(sample.labels))
+    lines.push(`${sample.name}${text} ${number(sample.value)}${open ? exemplarText(value.exemplars[i]) : ''}`)
   }
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return ''
+  const {labels, value, time} = exemplar
+  return ` # ${labelText(Object.keys(labels), Object.values(labels))} ${number(value)} ${time}`
 }
 
 function histogramSamples(metric: Metric<unknown>, labels: readonly string[], value: HistogramValue): Sample[] {

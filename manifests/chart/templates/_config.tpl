@@ -111,6 +111,9 @@ monitor-aggregation-flags: {{ .monitorFlags | quote }}
 bpf-events-drop-enabled: {{ .events.drop.enabled | quote }}
 bpf-events-policy-verdict-enabled: {{ .events.policyVerdict.enabled | quote }}
 bpf-events-trace-enabled: {{ .events.trace.enabled | quote }}
+{{- if .events.payloadBytes }}
+trace-payloadlen: {{ .events.payloadBytes | int | quote }}
+{{- end }}
 {{- end }}
 cgroup-root: {{ .cgroup.hostRoot | quote }}
 # services
@@ -211,7 +214,30 @@ hubble-memory-budget: {{ .memoryBudget | quote }}
 {{- end }}
 {{- with include "cilium.words" .metrics.enabled | fromYamlArray }}
 hubble-metrics: {{ join " " . | quote }}
-hubble-metrics-server: {{ printf ":%d" ($.Values.hubble.metrics.port | int) | quote }}
+{{- end }}
+{{- if eq (include "cilium.hubbleMetrics" $) "true" }}
+{{- with .metrics }}
+hubble-metrics-server: {{ printf ":%d" (.port | int) | quote }}
+enable-hubble-open-metrics: {{ .enableOpenMetrics | quote }}
+{{- if .tls.enabled }}
+hubble-metrics-server-enable-tls: "true"
+hubble-metrics-server-tls-cert-file: /var/lib/cilium/tls/hubble-metrics/server.crt
+hubble-metrics-server-tls-key-file: /var/lib/cilium/tls/hubble-metrics/server.key
+{{- if .tls.server.mtls.enabled }}
+hubble-metrics-server-tls-client-ca-files: /var/lib/cilium/tls/hubble-metrics/client-ca.crt
+{{- end }}
+{{- end }}
+{{- if .dynamic.enabled }}
+hubble-dynamic-metrics-config-path: /dynamic-metrics-config/dynamic-metrics.yaml
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .dropEventEmitter }}
+{{- if .enabled }}
+hubble-drop-events: "true"
+hubble-drop-events-interval: {{ .interval | quote }}
+hubble-drop-events-reasons: {{ join " " .reasons | quote }}
+{{- end }}
 {{- end }}
 {{- with .export.static }}
 {{- if .enabled }}

@@ -29,6 +29,12 @@
 {{- if and .Values.hubble.export.otlp.enabled (not .Values.hubble.export.otlp.endpoint) -}}
   {{- $wrong = append $wrong "hubble.export.otlp.enabled=true needs hubble.export.otlp.endpoint, the address of the collector" -}}
 {{- end -}}
+{{- if and .Values.hubble.metrics.tls.enabled (not .Values.hubble.tls.enabled) (not .Values.hubble.metrics.tls.server.existingSecret) -}}
+  {{- $wrong = append $wrong "hubble.metrics.tls.enabled=true needs hubble.tls.enabled=true, which makes the certificate, or a Secret with one: hubble.metrics.tls.server.existingSecret" -}}
+{{- end -}}
+{{- if and .Values.bpf.events.payloadBytes .Values.hubble.redact.enabled -}}
+  {{- $wrong = append $wrong "bpf.events.payloadBytes and hubble.redact.enabled=true exclude each other: the bytes of packets would tell what is redacted" -}}
+{{- end -}}
 {{- if and .Values.hubble.redact.http.headers.allow .Values.hubble.redact.http.headers.deny -}}
   {{- $wrong = append $wrong "hubble.redact.http.headers.allow and hubble.redact.http.headers.deny exclude each other" -}}
 {{- end -}}

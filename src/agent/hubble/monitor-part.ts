@@ -4,10 +4,11 @@ import {MonitorServer} from '../../api/monitor-server.ts'
 import {monitorSocket} from '../../api/monitor-stream.ts'
 import {EventStream} from '../../datapath/events.ts'
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
-import {eventCodec} from '../../datapath/gen/types.ts'
+import {eventCodec, eventSampleCodec} from '../../datapath/gen/types.ts'
 import {pinnedMaps} from '../../datapath/maps/open.ts'
 import {machineClocks} from '../../hubble/observe/boot-clock.ts'
 import type {AgentConfig} from '../config.ts'
+import {payloadBytes} from '../node/datapath-config.ts'
 
 export class MonitorPart {
   readonly #config: AgentConfig
@@ -25,6 +26,7 @@ export class MonitorPart {
       source: this.#stream,
       eventVersion: EVENT_VERSION,
       eventBytes: eventCodec.size,
+      recordBytes: payloadBytes(this.#config) > 0 ? eventSampleCodec.size : eventCodec.size,
       bootTimeNs: boot,
     })
     await this.#server.listen(join(this.#config['state-dir'], basename(monitorSocket)))

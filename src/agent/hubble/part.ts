@@ -3,10 +3,13 @@ import {basename, join} from 'node:path'
 import {monitorSocket} from '../../api/monitor-stream.ts'
 import type {RedactionWishes} from '../../hubble/flow/redaction.ts'
 import {storeCapacity} from '../../hubble/observe/flow-capacity.ts'
+import type {WorkerOptions} from '../../hubble/server/messages.ts'
 import {HubbleThread} from '../../hubble/server/thread.ts'
+import type {EventRecorder} from '../../k8s/event-recorder.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentConfig} from '../config.ts'
 import type {AgentContext} from '../context.ts'
+import {payloadBytes} from '../node/datapath-config.ts'
 import type {Tables} from '../state/tables.ts'
 import {AgentEventFeed} from './agent-event-feed.ts'
 import {exportsOf} from './exports.ts'
@@ -17,8 +20,16 @@ export class HubblePart {
   readonly #feed: NameFeed
   readonly #events: AgentEventFeed
 
-  /** @param policyRevision counts changes of policies */
-  constructor({loaded, log, clock}: AgentContext, tables: Tables, policyRevision: () => number) {
+  /**
+   * @param policyRevision counts changes of policies
+   * @param record writes a Kubernetes event
+   */
+  constructor(
+    {loaded, log, clock}: AgentContext,
+    tables: Tables,
+    policyRevision: () => number,
+    record: EventRecorder['record'],
+  ) {
     const {config} = loaded
     const clusterName = config['cluster-name']
     const {nodeName} = config
@@ -45,9 +56,25 @@ export class HubblePart {
         exports: exportsOf(config),
         flowLogsPath: config['hubble-flowlogs-config-path'],
         ...(config['hubble-redact-enabled'] ? {redact: redactionOf(config)} : {}),
-        metrics: {specs: config['hubble-metrics'], address: config['hubble-metrics-server']},
+        payload: payloadBytes(config) > 0,
+        ...(config['hubble-drop-events']
+          ? {
+              drops: {
+                intervalMs: config['hubble-drop-events-interval'],
+                reasons: config['hubble-drop-events-reasons'],
+              },
+            }
+          : {}),
+        metrics: metricsOf(config),
       },
       tellAll: () => this.#feed.tellAll(),
+      dropped(notices) {
+        for (const {namespace, pod: name, message} of notices) {
+          const uid = tables.pods.get(`${namespace}/${name}`)?.uid
+          const pod = {apiVersion: 'v1', kind: 'Pod', namespace, name, uid}
+          record(pod, {type: 'Warning', reason: 'PacketDrop', message})
+        }
+      },
     })
     const tell = this.#thread.tell.bind(this.#thread)
     this.#feed = new NameFeed({
@@ -76,6 +103,25 @@ export class HubblePart {
     this.#feed.stop()
     this.#events.stop()
     await this.#thread.stop()
+  }
+}
+
+function metricsOf(config: AgentConfig): NonNullable<WorkerOptions['metrics']> {
+  const authority = config['hubble-metrics-server-tls-client-ca-files'][0]
+  return {
+    specs: config['hubble-metrics'],
+    address: config['hubble-metrics-server'],
+    path: config['hubble-dynamic-metrics-config-path'],
+    openMetrics: config['enable-hubble-open-metrics'],
+    ...(config['hubble-metrics-server-enable-tls']
+      ? {
+          tls: {
+            certificate: config['hubble-metrics-server-tls-cert-file'],
+            key: config['hubble-metrics-server-tls-key-file'],
+            clientAuthority: authority,
+          },
+        }
+      : {}),
   }
 }
 

@@ -51,6 +51,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     eventTrace: on(config['bpf-events-trace-enabled']),
     eventVerdict: on(config['bpf-events-policy-verdict-enabled']),
     eventSocket: on(config['trace-sock']),
+    eventPayload: payloadBytes(config),
     monitorIntervalS: Math.max(1, Math.round(config['monitor-aggregation-interval'] / 1000)),
     hostIfindex: node.host.ifindex,
     overlayIfindex: node.overlay?.ifindex ?? 0,
@@ -92,6 +93,11 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     // a kube-proxy may have to translate what pods send
     hostRouting: on(config['kube-proxy-replacement'] === 'true' && !config['enable-host-legacy-routing']),
   }
+}
+
+/** Bytes of each packet that its events carry. None where flows are redacted: nobody knows what the bytes say. */
+export function payloadBytes(config: AgentConfig): number {
+  return config['hubble-redact-enabled'] ? 0 : config['trace-payloadlen']
 }
 
 /** 12 bytes; the configuration has checked its length. */

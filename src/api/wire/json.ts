@@ -3,7 +3,7 @@
  * defaults left out. Read back, names may also be in lowerCamelCase.
  * @see https://protobuf.dev/programming-guides/json/
  */
-import type {AnyValue} from './any.ts'
+import {type AnyValue, anyOfBytes, bytesOfAny} from './any.ts'
 import type {EnumType, Field, MessageType} from './message.ts'
 
 type Json = Record<string, unknown>
@@ -39,8 +39,8 @@ function valueToJson(field: Field, value: unknown): unknown {
       if (field.type === 'google.protobuf.Timestamp') return timestampText(value as bigint)
       if (field.type === 'google.protobuf.FieldMask') return (value as string[]).join(',')
       if (field.type === 'google.protobuf.Any') {
-        const {typeUrl, value: bytes} = value as AnyValue
-        return {'@type': typeUrl, value: Buffer.from(bytes).toString('base64')}
+        const any = value as AnyValue
+        return {'@type': any.typeUrl, value: Buffer.from(bytesOfAny(any) ?? any.value).toString('base64')}
       }
       return value
     default:
@@ -157,7 +157,9 @@ function valueFromJson(field: Field, value: unknown, owner: string, options: Fro
     case 'google.protobuf.Any': {
       const {'@type': typeUrl, value: bytes} = value as {'@type'?: unknown; value?: unknown}
       if (typeof typeUrl !== 'string') return wrong('a typed value')
-      return {typeUrl, value: Uint8Array.from(Buffer.from(typeof bytes === 'string' ? bytes : '', 'base64'))}
+      const read = Uint8Array.from(Buffer.from(typeof bytes === 'string' ? bytes : '', 'base64'))
+      const known = anyOfBytes(read)
+      return known.typeUrl === typeUrl ? known : {typeUrl, value: read}
     }
     case 'double':
     case 'float':

@@ -140,6 +140,7 @@ class FilterPair {
     const [, from, kind] = /^(?:(from|to)-)?(.*)$/.exec(name)! as unknown as [string, 'from' | 'to' | undefined, string]
     if (kind === 'namespace') this.#namespaces[from ?? ''].push(value)
     else if (kind === 'all-namespaces') this.#namespaces[from ?? ''].push('')
+    else if (kind === 'cel-expression') for (const filter of [this.#left, this.#right]) pushExpression(filter, value)
     else if (Object.hasOwn(sidedFields, kind)) {
       const field = sidedFields[kind as Sided]
       const parsed = sidedValue(kind as Sided, value, name)
@@ -243,8 +244,6 @@ function plainValue(name: string, value: string): readonly [field: string, value
       return ['encrypted', true]
     case 'unencrypted':
       return ['encrypted', false]
-    case 'cel-expression':
-      return wrong('other filters: expressions in CEL are not offered')
     default:
       return wrong('a filter')
   }
@@ -252,6 +251,12 @@ function plainValue(name: string, value: string): readonly [field: string, value
 
 function push(filter: Editable, field: string, value: unknown): void {
   ;(filter[field] ??= []).push(value)
+}
+
+function pushExpression(filter: Editable, expression: string): void {
+  const group = filter as {experimental?: {cel_expression: string[]}}
+  group.experimental ??= {cel_expression: []}
+  group.experimental.cel_expression.push(expression)
 }
 
 function text(filter: Editable): string {

@@ -4,8 +4,10 @@ import {type Flow, Flow as FlowType, type LostEvent, LostEventSourceEnum, Verdic
 import type {GetFlowsResponse} from '../../api/gen/observer.ts'
 import {GetFlowsResponse as GetFlowsResponseType} from '../../api/gen/observer.ts'
 import {NodeState} from '../../api/gen/relay.ts'
+import {bytesOfAny} from '../../api/wire/any.ts'
 import {enumName, messageToJson} from '../../api/wire/json.ts'
 import {endText, explain, summaryText, typeText, verdictText} from '../../hubble/flow/flow-text.ts'
+import {hexDump} from '../render/hex-dump.ts'
 import type {Style} from '../render/style.ts'
 import {table} from '../render/table.ts'
 import {clean} from '../render/text.ts'
@@ -26,6 +28,8 @@ export interface PrintOptions {
   readonly legacyJson: boolean
   /** adds to drops why, and where to look further */
   readonly explain: boolean
+  /** adds the first bytes of packets, where nodes take them */
+  readonly payload?: boolean
 }
 
 export interface Printed {
@@ -85,7 +89,7 @@ export class FlowPrinter {
       const where = nodeName ? ` [${clean(node)}]` : ''
       const why = this.#options.explain ? explain(flow) : undefined
       const line = `${time}${where}: ${left} ${arrow} ${right} ${type} ${verdict} (${summary})\n`
-      return why === undefined ? line : `${line}  ${style.faint(clean(why))}\n`
+      return `${line}${why === undefined ? '' : `  ${style.faint(clean(why))}\n`}${this.#payload(flow)}`
     }
     const cells = [time, ...(nodeName ? [clean(node)] : []), source, destination, type, verdict, summary]
     if (format === 'table') {
@@ -95,7 +99,13 @@ export class FlowPrinter {
     const names = this.#headers()
     const width = Math.max(...names.map((name) => name.length))
     const rule = this.#count++ === 0 ? '' : '------------\n'
-    return rule + names.map((name, index) => `${name.padStart(width)}: ${cells[index]}\n`).join('')
+    const lines = names.map((name, index) => `${name.padStart(width)}: ${cells[index]}\n`).join('')
+    return `${rule}${lines}${this.#payload(flow)}`
+  }
+
+  #payload({extensions}: Flow): string {
+    const bytes = this.#options.payload !== true || extensions === undefined ? undefined : bytesOfAny(extensions)
+    return bytes === undefined || bytes.length === 0 ? '' : `${hexDump(bytes, '  ')}\n`
   }
 
   #end(flow: Flow, end: 'source' | 'destination'): string {

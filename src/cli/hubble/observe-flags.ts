@@ -62,7 +62,9 @@ export const filterFlags: Interfaces.FlagInput = {
   'node-label': filter('labels of the node that saw it, as a selector'),
   interface: filter('network device, by name or index'),
   uuid: filter('one flow by its number'),
-  'cel-expression': filter('expression in CEL'),
+  'cel-expression': filter(
+    'expression in CEL over _flow, such as "_flow.source.namespace == _flow.destination.namespace"',
+  ),
   encrypted: mark('encrypted flows'),
   unencrypted: mark('flows that are not encrypted'),
   not: Flags.boolean({summary: 'leave out what the next filter matches', helpGroup: 'FILTER'}),

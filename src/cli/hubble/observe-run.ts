@@ -43,10 +43,13 @@ export async function observeFlows({flags, raw, signal, write, withServer}: Obse
   if (format === 'table' && request.follow === true) fail(HUBBLE_FLAGS_CONFLICT, {flags: '--output table and --follow'})
   const mask = maskOf(flags['field-mask'] as string | undefined, format === 'json')
   const policies = flags['print-policy-names'] === true
+  const payload = flags['print-payload'] === true
+  if (payload && format === 'table') fail(HUBBLE_FLAGS_CONFLICT, {flags: '--print-payload and --output table'})
   if (mask !== undefined) request.field_mask = mask
   else if (format !== 'json' && flags['use-default-field-masks'] !== 'false') {
     request.field_mask = [
       ...defaultMask,
+      ...(payload ? ['extensions'] : []),
       ...(policies ? ['egress_allowed_by', 'ingress_allowed_by', 'egress_denied_by', 'ingress_denied_by'] : []),
     ]
   }
@@ -67,6 +70,7 @@ export async function observeFlows({flags, raw, signal, write, withServer}: Obse
       debug: flags['debug'] === true,
       legacyJson: (process.env['HUBBLE_COMPAT'] ?? '').split(',').includes('legacy-json-output'),
       explain: flags['explain'] === true,
+      payload,
     },
   }
   const file = flags['input-file'] as string | undefined

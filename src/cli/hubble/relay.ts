@@ -66,7 +66,11 @@ async function tlsOptions(cluster: ClusterOptions, wishes: ServerOptions): Promi
   }
 }
 
-async function fromSecrets(client: KubeClient, namespace: string, wishes: ServerOptions): Promise<Partial<ServerOptions>> {
+async function fromSecrets(
+  client: KubeClient,
+  namespace: string,
+  wishes: ServerOptions,
+): Promise<Partial<ServerOptions>> {
   const names = await secretNames(client, namespace)
   const read = async (name: string) => {
     const {data = {}} = await objects<Secret>(client, resources.secrets).get({namespace, name})

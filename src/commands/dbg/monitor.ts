@@ -27,6 +27,7 @@ export default class Monitor extends BaseCommand {
     numeric: Flags.boolean({char: 'n', summary: 'show identities as numbers'}),
     json: Flags.boolean({char: 'j', summary: 'one JSON object a line'}),
     verbose: Flags.boolean({char: 'v', summary: 'show details of each event'}),
+    hex: Flags.boolean({summary: 'show the first bytes of packets, where the agent takes them (trace-payloadlen)'}),
     'monitor-socket': Flags.string({summary: 'socket of the agent'}),
   }
 
@@ -36,6 +37,7 @@ export default class Monitor extends BaseCommand {
       json: flags.json,
       numeric: flags.numeric,
       verbosity: flags.verbose ? 1 : 0,
+      hex: flags.hex,
       filter: {
         types: parseTypes((flags.type ?? []).flatMap((word) => word.split(','))),
         from: flags.from ?? [],

@@ -10,6 +10,7 @@ export const COUNTER_SLOTS = 1024
 export const DEVICES_MAX = 256
 export const ENDPOINT_IFINDEX_BASE = 4096
 export const ENDPOINT_SLOTS = 4096
+export const EVENT_PAYLOAD_MAX = 128
 export const EVENT_RINGS_MAX = 64
 export const EVENT_RING_BYTES = 4194304
 export const EVENT_VERSION = 1

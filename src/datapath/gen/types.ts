@@ -232,6 +232,7 @@ export interface Config {
   readonly beforeRuns: number
   readonly bindProtection: number
   readonly denyResponse: number
+  readonly eventPayload: number
   readonly hostCookie: bigint
   readonly beforeFrom: readonly number[]
   readonly beforeTo: readonly number[]
@@ -297,6 +298,7 @@ export const configOffsets = {
   beforeRuns: 240,
   bindProtection: 241,
   denyResponse: 242,
+  eventPayload: 243,
   hostCookie: 248,
   beforeFrom: 256,
   beforeTo: 280,
@@ -307,7 +309,6 @@ export const configCodec: Codec<Config> = {
   size: 328,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint8(offset + 243, 0)
     view.setUint32(offset + 244, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
@@ -366,6 +367,7 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 240, value.beforeRuns)
     view.setUint8(offset + 241, value.bindProtection)
     view.setUint8(offset + 242, value.denyResponse)
+    view.setUint8(offset + 243, value.eventPayload)
     view.setBigUint64(offset + 248, value.hostCookie, true)
     for (let i = 0; i < 12; i++) {
       view.setUint16(offset + 256 + i * 2, value.beforeFrom[i]!, true)
@@ -435,6 +437,7 @@ export const configCodec: Codec<Config> = {
     beforeRuns: view.getUint8(offset + 240),
     bindProtection: view.getUint8(offset + 241),
     denyResponse: view.getUint8(offset + 242),
+    eventPayload: view.getUint8(offset + 243),
     hostCookie: view.getBigUint64(offset + 248, true),
     beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 256 + i * 2, true)),
     beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 280 + i * 2, true)),
@@ -501,6 +504,7 @@ export const configZero: Config = {
   beforeRuns: 0,
   bindProtection: 0,
   denyResponse: 0,
+  eventPayload: 0,
   hostCookie: 0n,
   beforeFrom: Array.from({length: 12}, () => 0),
   beforeTo: Array.from({length: 12}, () => 0),
@@ -943,6 +947,42 @@ export const eventCountCodec: Codec<EventCount> = {
 export const eventCountZero: EventCount = {
   written: 0,
   lost: 0,
+}
+
+/** struct event_sample, 256 bytes */
+export interface EventSample {
+  readonly event: Event
+  readonly captured: number
+  readonly bytes: Uint8Array
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const eventSampleOffsets = {
+  event: 0,
+  captured: 120,
+  bytes: 128,
+} as const
+
+export const eventSampleCodec: Codec<EventSample> = {
+  size: 256,
+  encode(value, view, offset) {
+    view.setUint32(offset + 124, 0)
+    eventCodec.encode(value.event, view, offset)
+    view.setUint32(offset + 120, value.captured, true)
+    writeBytes(view, offset + 128, 128, value.bytes)
+  },
+  decode: (view, offset) => ({
+    event: eventCodec.decode(view, offset),
+    captured: view.getUint32(offset + 120, true),
+    bytes: readBytes(view, offset + 128, 128),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const eventSampleZero: EventSample = {
+  event: eventZero,
+  captured: 0,
+  bytes: new Uint8Array(128),
 }
 
 /** struct flow, 160 bytes */

@@ -1,7 +1,6 @@
 /** All exports of a node: those that the agent was started with, and those of a file that is read again and again. */
 import {createHash} from 'node:crypto'
 import {readFileSync} from 'node:fs'
-import {isErrno} from '../../kernel/errors.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {MetricRegistry} from '../../runtime/metrics.ts'
 import type {FlowQueryOptions} from '../observe/flow-query.ts'
@@ -113,7 +112,7 @@ export class Exports {
       return readFileSync(this.#options.flowLogsPath, 'utf8')
     } catch (thrown) {
       // a ConfigMap that is optional and not there
-      if (isErrno(thrown, 'ENOENT')) return ''
+      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return ''
       this.#options.trouble(`${this.#options.flowLogsPath} cannot be read: ${(thrown as Error).message}`)
       return undefined
     }

@@ -108,8 +108,8 @@ const compilers: Compilers = {
   ip_trace_id: (values) => oneOf(values, (flow) => flow.ip_trace_id?.trace_id ?? 0n),
   encrypted: (values) => oneOf(values, (flow) => flow.IP?.encrypted ?? false),
   experimental: (value, field) => {
-    if ((value.cel_expression ?? []).length === 0) return () => true
-    return fail(FLOW_FILTER_INVALID, {field: `${field}.cel_expression`, detail: 'expressions in CEL are not offered'})
+    const tests = (value.cel_expression ?? []).map((text) => pattern.celOf(text, `${field}.cel_expression`))
+    return tests.length === 0 ? () => true : (flow) => tests.some((test) => test(flow))
   },
 }
 

@@ -1,10 +1,13 @@
 /** The small languages of flow filters: names with namespaces, DNS patterns, node patterns, label selectors, prefixes. */
 import {RE2JS} from 're2js'
+import type {Flow} from '../../api/gen/flow.ts'
 import {Cidr} from '../../model/cidr.ts'
 import {Ip} from '../../model/ip.ts'
 import {LabelSet} from '../../model/labels.ts'
 import {parseSelector, type Selector, selects} from '../../model/selector.ts'
 import {fail} from '../../runtime/errors.ts'
+import {compileCel} from './cel/compile.ts'
+import {CelProblem} from './cel/problem.ts'
 import {FLOW_FILTER_INVALID} from './errors.ts'
 
 export type NameTest = (namespace: string, name: string) => boolean
@@ -148,6 +151,19 @@ export function expressionOf(text: string, field: string): {test(input: string):
     return RE2JS.compile(text)
   } catch (thrown) {
     return fail(FLOW_FILTER_INVALID, {field, detail: (thrown as Error).message}, {cause: thrown})
+  }
+}
+
+const celMax = 4096
+
+/** An expression in CEL over `_flow`. */
+export function celOf(text: string, field: string): (flow: Flow) => boolean {
+  if (text.length > celMax) fail(FLOW_FILTER_INVALID, {field, detail: `is longer than ${celMax} characters`})
+  try {
+    return compileCel(text)
+  } catch (thrown) {
+    if (!(thrown instanceof CelProblem)) throw thrown
+    return fail(FLOW_FILTER_INVALID, {field, detail: thrown.message}, {cause: thrown})
   }
 }
 

@@ -39,6 +39,8 @@ export class NameTable implements FlowNames {
   readonly #policies = new Map<number, Policy>()
   readonly #processes = new Map<bigint, ProcessOwner>()
   #devices = new Map<number, string>()
+  /** told of each pod whose address is its own no longer */
+  onPodGone: ((namespace: string, pod: string) => void) | undefined
 
   constructor(nodeName: string, now: () => number = Date.now) {
     this.nodeName = nodeName
@@ -69,6 +71,15 @@ export class NameTable implements FlowNames {
     for (let i = holders.length - 1; i > 0; i--) if (holders[i]!.since <= timeMs) return holders[i]!.name
     // what the first owner did before we heard of it was its doing all the same
     return holders[0]!.name
+  }
+
+  /** Has a pod of this name an address now? */
+  hasPod(namespace: string, podName: string): boolean {
+    for (const holders of this.#holders.values()) {
+      const name = holders.at(-1)?.name
+      if (name !== undefined && name.podName === podName && name.namespace === namespace) return true
+    }
+    return false
   }
 
   identityLabels(identity: number): readonly string[] | undefined {
@@ -112,6 +123,7 @@ export class NameTable implements FlowNames {
     if (newest !== undefined && JSON.stringify(newest.name) === JSON.stringify(name)) return
     // the same pod with other labels is no other owner
     if (newest?.name !== undefined && name !== undefined && samePod(newest.name, name)) holders.pop()
+    else if (newest?.name !== undefined) this.onPodGone?.(newest.name.namespace, newest.name.podName)
     holders.push({since: newest === undefined ? 0 : this.#now(), name})
     if (holders.length > holdersMax) holders.shift()
     this.#holders.set(ip, holders)

@@ -7,6 +7,8 @@ import type {MetricSpec} from './spec.ts'
 export interface Contexts {
   readonly names: readonly string[]
   values(flow: Flow): readonly string[]
+  /** Do these values, in the order of the names, say who this pod is? */
+  isAbout(values: readonly string[], namespace: string, pod: string): boolean
 }
 
 type End = 'source' | 'destination'
@@ -66,6 +68,8 @@ export function contextsOf({name, options}: MetricSpec): Contexts {
     }
   }
   const names: string[] = []
+  /** by place: how a pod is told there */
+  const podForms: ('qualified' | 'name' | undefined)[] = []
   const readers: ((flow: Flow) => string)[] = []
   for (const end of ['source', 'destination'] as const) {
     const plain = chosen(`${end}Context`)
@@ -73,6 +77,10 @@ export function contextsOf({name, options}: MetricSpec): Contexts {
     const ingress = chosen(`${end}IngressContext`)
     if (plain === undefined && egress === undefined && ingress === undefined) continue
     names.push(end)
+    const words = ['Context', 'EgressContext', 'IngressContext'].flatMap((kind) =>
+      (options.get(`${end}${kind}`.toLowerCase()) ?? '').split('|'),
+    )
+    podForms.push(words.includes('pod') ? 'qualified' : words.includes('pod-name') ? 'name' : undefined)
     readers.push((flow) => {
       const own = flow.traffic_direction === 2 ? egress : flow.traffic_direction === 1 ? ingress : undefined
       return (own ?? plain)?.(flow, end) ?? ''
@@ -82,9 +90,20 @@ export function contextsOf({name, options}: MetricSpec): Contexts {
     const read = labelContexts[word]
     if (read === undefined) fail(HUBBLE_METRIC_INVALID, {spec: name, detail: `labelsContext=${word} is no label`})
     names.push(word)
+    podForms.push(word.endsWith('_pod') ? 'name' : undefined)
     readers.push(read!)
   }
-  return {names, values: (flow) => readers.map((read) => read(flow))}
+  return {
+    names,
+    values: (flow) => readers.map((read) => read(flow)),
+    isAbout: (values, namespace, pod) =>
+      podForms.some((form, place) => {
+        if (form === 'qualified') return values[place] === `${namespace}/${pod}`
+        if (form !== 'name' || values[place] !== pod) return false
+        const beside = names.indexOf(names[place]!.replace('_pod', '_namespace'))
+        return beside < 0 || beside === place || values[beside] === namespace
+      }),
+  }
 }
 
 function labelsOf(endpoint: Endpoint | undefined): readonly string[] {

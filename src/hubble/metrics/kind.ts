@@ -7,8 +7,8 @@ export type CountFlow = (flow: Flow, count: number) => void
 
 /** Series that have the labels of contexts, too. */
 export interface Labelled {
-  /** @param amount a count, or a value that is observed */
-  add(flow: Flow, amount: number, labels: readonly string[]): void
+  /** @param amount a count, or a value that is observed @param exemplar the flow's trace is told with it */
+  add(flow: Flow, amount: number, labels: readonly string[], exemplar?: boolean): void
 }
 
 export type MakeSeries = (name: string, help: string, labels: readonly string[]) => Labelled

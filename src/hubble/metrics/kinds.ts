@@ -10,8 +10,10 @@ import {
 import {enumName} from '../../api/wire/json.ts'
 import type {EnumType} from '../../api/wire/message.ts'
 import {dropReasonNames} from '../../datapath/gen/enums.ts'
-import type {MetricRegistry} from '../../runtime/metrics.ts'
+import {fail} from '../../runtime/errors.ts'
+import type {Counter, Exemplar, Histogram, Metric, MetricRegistry} from '../../runtime/metrics.ts'
 import {contextsOf} from './contexts.ts'
+import {HUBBLE_METRIC_INVALID} from './errors.ts'
 import type {CountFlow, Kind, Makers} from './kind.ts'
 import {dnsKind, httpKind, httpKind2} from './layer7-kinds.ts'
 import type {MetricSpec} from './spec.ts'
@@ -123,6 +125,10 @@ export interface CountingKind {
   readonly count: CountFlow
   /** series say who the ends are, so flows are alike only when their ends are the same */
   readonly needsEnds: boolean
+  /** Forgets series that are about a pod. */
+  forgetPod(namespace: string, pod: string): void
+  /** Takes all its metrics back. */
+  end(): void
 }
 
 /** Undefined for a name that nobody knows. @throws HUBBLE_METRIC_INVALID */
@@ -130,23 +136,59 @@ export function countingKind(spec: MetricSpec, registry: MetricRegistry, maxSeri
   const kind = kinds[spec.name]
   if (kind === undefined) return undefined
   const contexts = contextsOf(spec)
-  const options = (name: string, help: string, labels: readonly string[]) => ({
-    name: `hubble_${name}`,
-    help,
-    labels: [...contexts.names, ...labels],
-    maxSeries,
-  })
+  const metrics: Metric<unknown>[] = []
+  const make = <M extends Metric<unknown>>(
+    how: 'counter' | 'histogram',
+    name: string,
+    help: string,
+    labels: readonly string[],
+  ): M => {
+    const full = `hubble_${name}`
+    if (registry.names.includes(full))
+      fail(HUBBLE_METRIC_INVALID, {spec: spec.name, detail: `${full} is counted already`})
+    const metric = registry[how]({name: full, help, labels: [...contexts.names, ...labels], maxSeries})
+    metrics.push(metric)
+    return metric as unknown as M
+  }
   const makers: Makers = {
     counter(name, help, labels) {
-      const counter = registry.counter(options(name, help, labels))
-      return {add: (flow, count, values) => counter.labels(...contexts.values(flow), ...values).inc(count)}
+      const counter = make<Counter>('counter', name, help, labels)
+      return {
+        add: (flow, count, values, exemplar) =>
+          counter.labels(...contexts.values(flow), ...values).inc(count, exemplar ? traceOf(flow, count) : undefined),
+      }
     },
     histogram(name, help, labels) {
-      const histogram = registry.histogram(options(name, help, labels))
-      return {add: (flow, seconds, values) => histogram.labels(...contexts.values(flow), ...values).observe(seconds)}
+      const histogram = make<Histogram>('histogram', name, help, labels)
+      return {
+        add: (flow, seconds, values, exemplar) =>
+          histogram
+            .labels(...contexts.values(flow), ...values)
+            .observe(seconds, exemplar ? traceOf(flow, seconds) : undefined),
+      }
     },
   }
-  return {count: kind(spec, makers.counter, makers.histogram), needsEnds: contexts.names.length > 0}
+  const end = () => {
+    for (const {name} of metrics) registry.remove(name)
+  }
+  try {
+    return {
+      count: kind(spec, makers.counter, makers.histogram),
+      needsEnds: contexts.names.length > 0,
+      forgetPod(namespace, pod) {
+        for (const metric of metrics) metric.removeWhere((labels) => contexts.isAbout(labels, namespace, pod))
+      },
+      end,
+    }
+  } catch (thrown) {
+    end()
+    throw thrown
+  }
+}
+
+function traceOf({trace_context: context, time = 0n}: Flow, value: number): Exemplar | undefined {
+  const id = context?.parent?.trace_id ?? ''
+  return id === '' ? undefined : {labels: {traceID: id}, value, time: Number(time / 1_000_000n) / 1000}
 }
 
 function protocolOf({l4}: Flow): string {

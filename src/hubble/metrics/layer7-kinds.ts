@@ -58,7 +58,8 @@ export const httpKind: Kind = (_, counter, histogram) => {
   }
 }
 
-export const httpKind2: Kind = (_, counter, histogram) => {
+export const httpKind2: Kind = ({options}, counter, histogram) => {
+  const exemplars = options.get('exemplars') === 'true'
   const requests = counter('http_requests_total', 'Count of HTTP requests by methods and status codes', [
     'method',
     'protocol',
@@ -75,8 +76,8 @@ export const httpKind2: Kind = (_, counter, histogram) => {
     // the answer tells the request as well, and whether it came
     if (http === undefined || flow.verdict !== forwarded || l7!.type !== L7FlowType.RESPONSE) return
     const {method = '', protocol = '', code = 0} = http
-    requests.add(flow, count, [method, protocol, String(code), reporter(backwards(flow))])
-    durations.add(flow, seconds(l7!.latency_ns), [method, reporter(backwards(flow))])
+    requests.add(flow, count, [method, protocol, String(code), reporter(backwards(flow))], exemplars)
+    durations.add(flow, seconds(l7!.latency_ns), [method, reporter(backwards(flow))], exemplars)
   }
 }
 

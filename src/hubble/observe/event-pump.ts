@@ -63,7 +63,7 @@ export class EventPump {
       tap?.isWanted === true
         ? (view: DataView, offset: number, length: number) => {
             store.append(view, offset, length)
-            tap.take(view, offset)
+            tap.take(view, offset, length)
           }
         : store.append
     let taken: number

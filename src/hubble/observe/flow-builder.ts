@@ -2,6 +2,7 @@
 import {randomBytes} from 'node:crypto'
 import type {Endpoint, Flow, Layer4, Policy, TCPFlags} from '../../api/gen/flow.ts'
 import {FlowType, IPVersion, Tunnel_Protocol} from '../../api/gen/flow.ts'
+import {anyOfBytes} from '../../api/wire/any.ts'
 import {eventFlags, eventType, sourceFile, sourceFileNames} from '../../datapath/gen/enums.ts'
 import {Ip} from '../../model/ip.ts'
 import {tracePointProto, traceReason} from '../../model/trace.ts'
@@ -82,6 +83,8 @@ export class FlowBuilder {
     const summary =
       type === accessEventType ? '' : process ? (protocol === protocols.udp ? 'UDP' : 'TCP') : packetSummary(l4)
     if (summary !== '') flow.Summary = summary
+    const payload = this.#store.payloads.of(sequence)
+    if (payload !== undefined) flow.extensions = anyOfBytes(payload)
     return flow
   }
 

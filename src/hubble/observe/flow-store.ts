@@ -9,7 +9,8 @@
  */
 import type {Layer7} from '../../api/gen/flow.ts'
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
-import {eventCodec, eventOffsets} from '../../datapath/gen/types.ts'
+import {eventCodec, eventOffsets, eventSampleCodec} from '../../datapath/gen/types.ts'
+import {Payloads} from './payloads.ts'
 
 const eventWords = eventCodec.size >> 2
 /** Distance of columns beyond their length: columns at a power of two from each other would share cache sets. */
@@ -50,6 +51,8 @@ export class FlowStore {
   readonly #losses: Loss[] = []
   /** by slot: what some events have beside the columns */
   readonly #kept = new Map<number, KeptRecord>()
+  /** of packets, when they are asked for */
+  readonly payloads: Payloads
   lost = 0
   /** changes an event that has just been stored, in its slot */
   complete: ((slot: number) => void) | undefined
@@ -64,6 +67,7 @@ export class FlowStore {
     this.#stride = slots + padding
     this.#words = new Uint32Array(this.#stride * eventWords)
     this.times = new Float64Array(slots)
+    this.payloads = new Payloads(slots)
   }
 
   /** Sequence number of the oldest event that is still here. */
@@ -108,6 +112,7 @@ export class FlowStore {
     this.times[slot] = source[from]! + source[from + 1]! * 0x1_0000_0000
     for (let word = 2, at = 2 * stride + slot; word < eventWords; word++, at += stride) words[at] = source[from + word]!
     if (this.#kept.size > 0) this.#kept.delete(slot)
+    if (length >= eventSampleCodec.size) this.payloads.put(this.next, view, offset)
     this.complete?.(slot)
     this.next++
   }

@@ -26,7 +26,7 @@ export function metricsPart(registry: MetricRegistry, address: string): Part {
   return {
     name: 'metrics',
     async start() {
-      const server = await serveMetrics(registry, address)
+      const server = await serveMetrics(registry, {address})
       close = () => void server.close()
     },
     stop: () => close(),

@@ -4,6 +4,7 @@ import type {ExportPlan} from '../export/export-config.ts'
 import type {NameChanges} from '../flow/name-table.ts'
 import type {RedactionWishes} from '../flow/redaction.ts'
 import type {AccessRecord} from '../observe/access-record.ts'
+import type {DropNotice, DropNoticeWishes} from '../observe/drop-notices.ts'
 import type {TlsFiles} from './listen.ts'
 import type {Peer} from './peers.ts'
 
@@ -26,11 +27,19 @@ export interface WorkerOptions {
   readonly flowLogsPath: string
   /** undefined: records of layer 7 are told as they are */
   readonly redact?: RedactionWishes
+  /** events carry the first bytes of their packets */
+  readonly payload?: boolean
+  /** undefined: nobody is told of drops but those who ask for flows */
+  readonly drops?: DropNoticeWishes
   /** undefined: nothing is counted */
   readonly metrics?: {
     readonly specs: readonly string[]
     /** such as :9965 */
     readonly address: string
+    /** file with more of them, which may change; empty: none */
+    readonly path?: string
+    readonly openMetrics?: boolean
+    readonly tls?: TlsFiles | undefined
   }
 }
 
@@ -60,6 +69,8 @@ export interface WorkerCounts {
 
 export type FromWorker =
   | {readonly kind: 'ready'}
+  /** for Kubernetes events */
+  | {readonly kind: 'drops'; readonly notices: readonly DropNotice[]}
   | {readonly kind: 'counts'; readonly counts: WorkerCounts}
   /** something goes wrong that ends nothing */
   | {readonly kind: 'trouble'; readonly message: string}

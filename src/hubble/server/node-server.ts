@@ -2,7 +2,6 @@
  * Hubble on a node: rings → store → servers. Runs in a thread of its own, so that the agent's work never waits for
  * flows, nor flows for it.
  */
-import type {Server as HttpServer} from 'node:http'
 import type {Server} from '@grpc/grpc-js'
 import {HealthService} from '../../api/gen/health.ts'
 import {ObserverService} from '../../api/gen/observer.ts'
@@ -10,15 +9,15 @@ import {PeerService} from '../../api/gen/peer.ts'
 import {qualifiedNode} from '../../api/hubble-names.ts'
 import {MonitorServer} from '../../api/monitor-server.ts'
 import {EVENT_VERSION} from '../../datapath/gen/constants.ts'
-import {eventCodec} from '../../datapath/gen/types.ts'
+import {eventCodec, eventSampleCodec} from '../../datapath/gen/types.ts'
 import {MetricRegistry} from '../../runtime/metrics.ts'
 import {Exports} from '../export/exports.ts'
 import {NameTable} from '../flow/name-table.ts'
 import {type Redact, redaction} from '../flow/redaction.ts'
-import {FlowMeter} from '../metrics/flow-meter.ts'
-import {serveMetrics} from '../metrics/metrics-server.ts'
+import {MetricsPart} from '../metrics/metrics-part.ts'
 import {type AccessRecord, appendAccess} from '../observe/access-record.ts'
 import {machineClocks} from '../observe/boot-clock.ts'
+import {type DropNotice, DropNotices} from '../observe/drop-notices.ts'
 import {EventPump, type EventSource} from '../observe/event-pump.ts'
 import {EventTap} from '../observe/event-tap.ts'
 import {FlowBuilder} from '../observe/flow-builder.ts'
@@ -33,8 +32,14 @@ import {observerHandlers} from './observer.ts'
 import {Peers} from './peers.ts'
 import {reflectionServices} from './reflection.ts'
 
-/** often enough that the store holds all that comes meanwhile */
-const countEveryMs = 200
+export interface NodeServerListeners {
+  /** told of what goes wrong and ends nothing */
+  readonly trouble?: (message: string) => void
+  /** told of drops that are worth a Kubernetes event */
+  readonly dropped?: (notices: readonly DropNotice[]) => void
+}
+
+const dropsEveryMs = 1000
 
 export class NodeServer {
   readonly #options: WorkerOptions
@@ -45,15 +50,16 @@ export class NodeServer {
   readonly #services: readonly GrpcService[]
   readonly #servers: Server[] = []
   readonly #monitor: MonitorServer
-  #meter: FlowMeter | undefined
+  readonly #metrics: MetricsPart | undefined
   readonly #exports: Exports
   readonly #redact: Redact | undefined
-  #metricsServer: HttpServer | undefined
-  #counting: NodeJS.Timeout | undefined
+  #tellDrops: (() => void) | undefined
+  #dropTimer: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
 
-  /** @param trouble told of what goes wrong and ends nothing @throws FLOW_FILTER_INVALID, HUBBLE_METRIC_INVALID */
-  constructor(options: WorkerOptions, source: EventSource, trouble: (message: string) => void = () => {}) {
+  /** @throws FLOW_FILTER_INVALID, HUBBLE_METRIC_INVALID */
+  constructor(options: WorkerOptions, source: EventSource, listeners: NodeServerListeners = {}) {
+    const {trouble = () => {}, dropped = () => {}} = listeners
     const nodeName = qualifiedNode(options.clusterName, options.nodeName)
     this.#options = options
     this.#redact = options.redact === undefined ? undefined : redaction(options.redact)
@@ -61,9 +67,11 @@ export class NodeServer {
     const store = new FlowStore(options.capacity)
     store.complete = new SocketEnds(store, this.#names).complete
     this.#pump = new EventPump({source, store, clocks: machineClocks()})
+    const recordBytes = options.payload === true ? eventSampleCodec.size : eventCodec.size
     const tap = new EventTap(
       () => this.#monitor.listeners > 0,
       () => this.#pump.lost,
+      recordBytes,
     )
     this.#pump.tap = tap
     const {boot} = machineClocks()
@@ -71,12 +79,13 @@ export class NodeServer {
       source: tap,
       eventVersion: EVENT_VERSION,
       eventBytes: eventCodec.size,
+      recordBytes,
       bootTimeNs: boot,
     })
     const builder = new FlowBuilder(store, this.#pump.time, this.#names, options.version)
     const {clusterName, version, metrics} = options
-    if (metrics !== undefined && metrics.specs.length > 0)
-      this.#meter = new FlowMeter(this.#pump, builder, metrics.specs)
+    if (metrics !== undefined && (metrics.specs.length > 0 || (metrics.path ?? '') !== ''))
+      this.#metrics = new MetricsPart({...metrics, pump: this.#pump, builder, names: this.#names, trouble})
     this.#exports = new Exports({
       pump: this.#pump,
       builder,
@@ -85,9 +94,16 @@ export class NodeServer {
       version,
       plans: options.exports,
       flowLogsPath: options.flowLogsPath,
-      registry: this.#meter?.registry ?? new MetricRegistry(),
+      registry: this.#metrics?.registry ?? new MetricRegistry(),
       trouble,
     })
+    if (options.drops !== undefined) {
+      const notices = new DropNotices(this.#pump, builder, options.drops)
+      this.#tellDrops = () => {
+        const found = notices.look(performance.now())
+        if (found.length > 0) dropped(found)
+      }
+    }
     const observer = {pump: this.#pump, builder, agentEvents: this.#agentEvents, nodeName, clusterName, version}
     const services = [
       {definition: ObserverService, handlers: observerHandlers(observer)},
@@ -99,14 +115,11 @@ export class NodeServer {
 
   /** @throws HUBBLE_LISTEN_FAILED */
   async start(): Promise<void> {
-    const {socketPath, monitorPath, listenAddress, tls, metrics} = this.#options
+    const {socketPath, monitorPath, listenAddress, tls} = this.#options
     this.#pump.start()
     this.#exports.start()
-    const meter = this.#meter
-    if (meter !== undefined && metrics !== undefined) {
-      this.#metricsServer = await serveMetrics(meter.registry, metrics.address)
-      this.#counting = setInterval(() => meter.count(), countEveryMs)
-    }
+    await this.#metrics?.start()
+    if (this.#tellDrops !== undefined) this.#dropTimer = setInterval(this.#tellDrops, dropsEveryMs)
     if (monitorPath !== '') await this.#monitor.listen(monitorPath)
     this.#servers.push(await listenOnUnixSocket(socketPath, this.#services))
     if (listenAddress !== '') this.#servers.push(await listenOnAddress(listenAddress, tls, this.#services))
@@ -115,8 +128,8 @@ export class NodeServer {
   async stop(): Promise<void> {
     for (const server of this.#servers) closeGrpcServer(server)
     this.#pump.stop()
-    clearInterval(this.#counting)
-    this.#metricsServer?.close()
+    this.#metrics?.stop()
+    clearInterval(this.#dropTimer)
     if (this.#options.monitorPath !== '') void this.#monitor.close()
     await this.#exports.stop()
   }

@@ -2,6 +2,7 @@
 import {Worker} from 'node:worker_threads'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
+import type {DropNotice} from '../observe/drop-notices.ts'
 import type {FromWorker, ToWorker, WorkerCounts, WorkerOptions} from './messages.ts'
 
 const restartAfterMs = 5_000
@@ -12,6 +13,7 @@ export interface HubbleThreadOptions {
   readonly log: Log
   /** tells a thread that has just started all that it must know */
   readonly tellAll: () => void
+  readonly dropped: (notices: readonly DropNotice[]) => void
 }
 
 export class HubbleThread {
@@ -56,6 +58,7 @@ export class HubbleThread {
 
   #hear(message: FromWorker): void {
     if (message.kind === 'counts') this.counts = message.counts
+    else if (message.kind === 'drops') this.#options.dropped(message.notices)
     else if (message.kind === 'ready') {
       this.problem = undefined
       const {socketPath, listenAddress} = this.#options.worker

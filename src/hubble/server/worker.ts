@@ -14,7 +14,10 @@ const tell = (message: FromWorker) => port.postMessage(message)
 
 try {
   const stream = new EventStream(pinnedMaps(options.pinRoot))
-  const server = new NodeServer(options, stream, (message) => tell({kind: 'trouble', message}))
+  const server = new NodeServer(options, stream, {
+    trouble: (message) => tell({kind: 'trouble', message}),
+    dropped: (notices) => tell({kind: 'drops', notices}),
+  })
   port.on('message', (message: ToWorker) => {
     if (message.kind !== 'stop') return server.hear(message)
     void server.stop().finally(() => {

@@ -1,6 +1,7 @@
 /** The extremes of the programs' configuration, and what the verifier says of every object with them. */
 import {readdirSync} from 'node:fs'
 import {resolve} from 'node:path'
+import {EVENT_PAYLOAD_MAX} from '../../../src/datapath/gen/constants.ts'
 import {type Config, configCodec} from '../../../src/datapath/gen/types.ts'
 import {loadObject} from '../../../src/kernel/bpf/object.ts'
 import {addr, defaultConfig} from '../../bpf/node.ts'
@@ -20,6 +21,7 @@ const everything: Config = {
   routeSource: 1,
   monitorLevel: 0,
   monitorFlags: 255,
+  eventPayload: EVENT_PAYLOAD_MAX,
 }
 const nothing: Config = {
   ...everything,
@@ -41,6 +43,7 @@ const nothing: Config = {
   eventTrace: 0,
   eventVerdict: 0,
   monitorLevel: 4,
+  eventPayload: 0,
 }
 
 /** The extremes, and each switch alone against all others. */
@@ -56,6 +59,7 @@ export const configurations: readonly (readonly [string, Config])[] = [
   ['no services', {...everything, services: 0, nodeport: 0}],
   ['no policy', {...everything, policy: 0}],
   ['no reassembly', {...everything, defrag: 0, defragV4: addr('::'), defragV6: addr('::')}],
+  ['no bytes of packets', {...everything, eventPayload: 0}],
   ['no events', {...everything, eventDrop: 0, eventTrace: 0, eventVerdict: 0}],
   ['policy alone', {...nothing, policy: 1}],
   ['services alone', {...nothing, services: 1}],

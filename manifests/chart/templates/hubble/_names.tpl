@@ -5,6 +5,13 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Are flows counted? "true" or "false". */ -}}
+{{- define "cilium.hubbleMetrics" -}}
+{{- with .Values.hubble -}}
+{{- if and .enabled (or .metrics.enabled .metrics.dynamic.enabled) -}}true{{- else -}}false{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Has the cluster a relay? "true" or "false". */ -}}
 {{- define "cilium.hubbleRelay" -}}
 {{- and .Values.hubble.enabled .Values.hubble.relay.enabled | toString -}}

@@ -20,7 +20,10 @@ export function monitorJson(item: MonitorItem): string | undefined {
     case 'notice':
       return oneLine({type: 'agent', subtype: item.notice.title, message: item.notice.message})
     case 'event':
-      return oneLine(eventObject(item.event))
+      return oneLine({
+        ...eventObject(item.event),
+        ...(item.payload === undefined ? {} : {payload: Buffer.from(item.payload).toString('base64')}),
+      })
   }
 }
 

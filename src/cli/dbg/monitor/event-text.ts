@@ -11,6 +11,7 @@ import {
   tracePoints,
   traceReason,
 } from '../../../model/trace.ts'
+import {hexDump} from '../../render/hex-dump.ts'
 import {clean, toJson} from '../../render/text.ts'
 import type {MonitorItem} from './listen.ts'
 import {connText, flowHash, identityText} from './packet.ts'
@@ -20,6 +21,8 @@ export interface LineOptions {
   readonly numeric: boolean
   /** 0: one line; 1: with a second line of details */
   readonly verbosity: number
+  /** with the bytes of packets, where the agent takes them */
+  readonly hex?: boolean
   readonly deviceName: (ifindex: number) => string
 }
 
@@ -32,8 +35,13 @@ export function monitorLine(item: MonitorItem, options: LineOptions): string | u
       return `Lost ${item.lost.count} events${item.lost.where === 'listener' ? ' (this program reads too slowly)' : ''}`
     case 'notice':
       return `>> ${clean(item.notice.title)}: ${toJson(item.notice.message).replace(/\n\s*/g, ' ')}`
-    case 'event':
-      return options.verbosity > 0 ? verboseLines(item.event, options) : eventLine(item.event, options)
+    case 'event': {
+      const {event, payload = new Uint8Array(0)} = item
+      const lines = options.verbosity > 0 ? verboseLines(event, payload.length, options) : eventLine(event, options)
+      return lines === undefined || options.hex !== true || payload.length === 0
+        ? lines
+        : `${lines}\n${hexDump(payload)}`
+    }
   }
 }
 
@@ -103,7 +111,7 @@ export function traceSummary({point, dstEndpoint, srcEndpoint, proxyPort}: Event
   }
 }
 
-function verboseLines(event: Event, options: LineOptions): string {
+function verboseLines(event: Event, captured: number, options: LineOptions): string {
   const {cpu, srcEndpoint, dstEndpoint, length, point, extError, reason} = event
   const head = `${'-'.repeat(78)}\nCPU ${String(cpu).padStart(2, '0')}: `
   const mark = `MARK ${hex(flowHash(event))} FROM ${srcEndpoint}`
@@ -113,7 +121,7 @@ function verboseLines(event: Event, options: LineOptions): string {
       return `${head}${mark} DROP: ${length} bytes, reason ${reasonText(point, extError)}, ${ends}, to endpoint ${dstEndpoint}\n${connText(event)}`
     case monitorTypes.trace:
       return (
-        `${head}${mark} ${tracePoints[point] ?? point}: ${length} bytes (0 captured), ` +
+        `${head}${mark} ${tracePoints[point] ?? point}: ${length} bytes (${captured} captured), ` +
         `state ${traceReason(reason).name}, interface ${clean(options.deviceName(event.ifindex))}, , ${ends}, ` +
         `orig-ip ${originalIp(event)}, to endpoint ${dstEndpoint}\n${connText(event)}`
       )

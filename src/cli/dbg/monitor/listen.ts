@@ -1,7 +1,7 @@
 /** Events from the agent's monitor socket. */
 import {connect} from 'node:net'
 import {MonitorDecoder, type MonitorFrame, type MonitorHello, monitorSocket} from '../../../api/monitor-stream.ts'
-import {type Event, eventCodec} from '../../../datapath/gen/types.ts'
+import {type Event, eventCodec, eventSampleCodec} from '../../../datapath/gen/types.ts'
 import {declareErrors, fail} from '../../../runtime/errors.ts'
 
 const {MONITOR_UNREACHABLE, MONITOR_LAYOUT} = declareErrors({
@@ -20,7 +20,7 @@ const eventVersion = 1
 
 export type MonitorItem =
   | {readonly kind: 'hello'; readonly hello: MonitorHello}
-  | {readonly kind: 'event'; readonly event: Event}
+  | {readonly kind: 'event'; readonly event: Event /** of the packet */; readonly payload?: Uint8Array}
   | Extract<MonitorFrame, {readonly kind: 'lost' | 'notice'}>
 
 /**
@@ -58,5 +58,9 @@ function readItem(frame: MonitorFrame): MonitorItem {
   }
   if (frame.kind !== 'event') return frame
   const {buffer, byteOffset, byteLength} = frame.bytes
-  return {kind: 'event', event: eventCodec.decode(new DataView(buffer, byteOffset, byteLength), 0)}
+  const view = new DataView(buffer, byteOffset, byteLength)
+  const event = eventCodec.decode(view, 0)
+  if (byteLength < eventSampleCodec.size) return {kind: 'event', event}
+  const {captured, bytes} = eventSampleCodec.decode(view, 0)
+  return {kind: 'event', event, payload: bytes.subarray(0, captured)}
 }

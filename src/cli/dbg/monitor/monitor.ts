@@ -8,6 +8,7 @@ export interface MonitorView {
   readonly json: boolean
   readonly numeric: boolean
   readonly verbosity: number
+  readonly hex: boolean
   readonly filter: MonitorFilter
   /** path of the socket; the agent's when absent */
   readonly socket: string | undefined
@@ -25,8 +26,8 @@ export async function showMonitor(view: MonitorView): Promise<void> {
   for await (const item of listenToMonitor(view.socket, view.signal)) {
     if (item.kind === 'hello') view.onStart(item.hello.cpus)
     if (!isWanted(item, view.filter)) continue
-    const {numeric, verbosity} = view
-    const line = view.json ? monitorJson(item) : monitorLine(item, {numeric, verbosity, deviceName})
+    const {numeric, verbosity, hex} = view
+    const line = view.json ? monitorJson(item) : monitorLine(item, {numeric, verbosity, hex, deviceName})
     if (line !== undefined) await view.write(line)
   }
 }

@@ -17,6 +17,9 @@ export default class Observe extends HubbleCommand {
     ...filterFlags,
     ...formatFlags,
     'print-policy-names': Flags.boolean({summary: 'show which policies decided'}),
+    'print-payload': Flags.boolean({
+      summary: 'show the first bytes of packets, of nodes that take them (value bpf.events.payloadBytes)',
+    }),
     'ip-translation': Flags.boolean({summary: 'show names instead of addresses', default: true, allowNo: true}),
     numeric: Flags.boolean({summary: 'show identities as numbers'}),
     explain: Flags.boolean({summary: 'say of drops why, and where to look further'}),

@@ -115,6 +115,14 @@ test('with more words a line begins with the processor and a rule', () => {
   expect(text).toContain('FROM 7 DROP: 74 bytes, reason Policy denied, identity 1207->1311, to endpoint 9')
 })
 
+test('the bytes of packets are shown when that is asked for', () => {
+  const told: MonitorItem = {...item({type: monitorTypes.trace}), payload: Uint8Array.of(0x45, 0x00)} as MonitorItem
+
+  expect(monitorLine(told, {...options, hex: true})).toMatch(/\n0000 {2}45 00 +\|E\.\|$/)
+  expect(monitorLine(told, {...options, verbosity: 1})).toContain('(2 captured)')
+  expect(monitorLine(told, options)).not.toContain('|')
+})
+
 test('what was lost and what the agent did have lines of their own', () => {
   const lost: MonitorItem = {kind: 'lost', lost: {count: 12, where: 'ring'}}
   const notice: MonitorItem = {kind: 'notice', notice: {title: 'Endpoint created', message: {id: 7, pod: 'a\u001b[2J'}}}

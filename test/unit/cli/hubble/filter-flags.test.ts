@@ -34,6 +34,10 @@ test.each([
   [['tcp-flags=syn,ack'], [{tcp_flags: [{SYN: true, ACK: true}]}]],
   [['ipv6', 'ip-version=none'], [{ip_version: [2, 0]}]],
   [['encrypted'], [{encrypted: [true]}]],
+  [
+    ['cel-expression=_flow.is_reply', 'to-port=80'],
+    [{destination_port: ['80'], experimental: {cel_expression: ['_flow.is_reply']}}],
+  ],
   [['allowlist={"sourcePod":["x"]}'], [{source_pod: ['x']}]],
 ])('%j asks for %j', (words, whitelist) => {
   expect(filtersFromFlags(flags(...(words as string[])))).toEqual({whitelist, blacklist: []})
@@ -60,6 +64,7 @@ test.each([
   ['type=trace:nowhere'],
   ['denylist={"x":1}'],
   ['ip=10.0.0'],
+  ['cel-expression=_flow.nothing'],
 ])('%s %s is refused', (...words) => {
   expect(() => filtersFromFlags(flags(...words.filter((word) => word !== undefined)))).toThrow()
 })

@@ -132,3 +132,10 @@ test.each([
 ])('%s is refused', (text, part) => {
   expect(() => parseFlowLogs(text)).toThrow(part)
 })
+
+test('without a file nothing is written, and nobody complains', () => {
+  exports.look()
+
+  expect(exports.active).toEqual([])
+  expect(told).toEqual([])
+})

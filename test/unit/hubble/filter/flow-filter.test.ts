@@ -61,6 +61,11 @@ const cases: readonly [keyof FlowFilter, FlowFilter, FlowFilter][] = [
   ['trace_id', {trace_id: ['abc']}, {trace_id: ['abd']}],
   ['ip_trace_id', {ip_trace_id: [9n]}, {ip_trace_id: [8n]}],
   ['reply', {reply: [false]}, {reply: [true]}],
+  [
+    'experimental',
+    {experimental: {cel_expression: ['false', '_flow.verdict == Verdict.FORWARDED']}},
+    {experimental: {cel_expression: ['_flow.verdict == Verdict.DROPPED']}},
+  ],
 ]
 
 test.each(cases)('%s lets through what it names and nothing else', (_, matching, other) => {
@@ -93,7 +98,7 @@ test.each<[FlowFilter]>([
   [{dns_query: ['(x{1000}){1000}']}],
   [{http_status_code: ['6+']}],
   [{source_label: ['a in b']}],
-  [{experimental: {cel_expression: ['true']}}],
+  [{experimental: {cel_expression: ['_flow.nothing']}}],
 ])('%j is refused', (filter) => {
   expect(() => compileFilter(filter)).toThrow('flow filter')
 })
