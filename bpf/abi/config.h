@@ -78,7 +78,7 @@ struct config {
 	__u8 before_runs; /* 0: no flows of another layout are looked for */
 	__u8 bind_protection; /* processes of the node may not listen on NodePorts */
 	__u8 deny_response;   /* enum deny_response: what denied senders are told */
-	__u8 event_payload;   /* bytes of packets that events carry, EVENT_PAYLOAD_MAX at most; 0: none */
+	__u8 event_payload; /* bytes of packets that events carry, EVENT_PAYLOAD_MAX at most; 0: none */
 	__u64 host_cookie; /* of the node's network namespace */
 	/* Where the bytes of struct flow stand in the layout before: runs that both have. The first holds `expires`, at 0 in
 	 * every layout. */

@@ -1,21 +1,23 @@
 /** A thread that lets a program write events at a steady rate, and a few that a filter wants among them. */
 import {parentPort, workerData} from 'node:worker_threads'
 import {BpfMap} from '../../../src/kernel/bpf/map.ts'
+import {mapTypes} from '../../../src/kernel/bpf/map-types.ts'
 import {runSkbProgram} from '../../../src/kernel/bpf/test-run.ts'
+import {bytes, u32} from '../../../src/kernel/codec.ts'
 import {inNetns} from '../../../src/kernel/netns.ts'
-import {againShape, againValue} from './same-packet.ts'
 
 export interface WriterOptions {
   /** namespace of the node */
   readonly netns: string
-  /** the program that restores the packet, then runs the one that is measured */
+  /** writes an event with every run, about what is in the map */
   readonly program: number
-  /** map that holds the packet */
-  readonly again: number
+  /** of one entry */
+  readonly map: {readonly fd: number; readonly name: string; readonly bytes: number}
   readonly ifindex: number
   readonly frame: Uint8Array
-  /** one in `every` is this */
-  readonly wanted: Uint8Array
+  /** what the map holds for most runs, and for one in `every` */
+  readonly usual: Uint8Array
+  readonly special: Uint8Array
   readonly every: number
   /** events a second */
   readonly rate: number
@@ -29,11 +31,10 @@ export interface Written {
   readonly wanted: number
 }
 
-const {netns, program, again, ifindex, frame, wanted, every, rate, seconds} = workerData as WriterOptions
+const {netns, program, map: held, ifindex, frame, usual, special, every, rate, seconds} = workerData as WriterOptions
 const sliceMs = 2
-const map = new BpfMap(again, againShape)
-const usual = againValue(frame)
-const special = againValue(wanted)
+const shape = {name: held.name, type: mapTypes.array, maxEntries: 1, key: u32, value: bytes(held.bytes)}
+const map = new BpfMap(held.fd, shape)
 
 let written = 0
 let told = 0
@@ -51,7 +52,7 @@ inNetns(netns, () => {
       left -= run
       if (left === 0) break
       map.put(0, special)
-      runSkbProgram(program, wanted, {ifindex}, {repeat: 1})
+      runSkbProgram(program, frame, {ifindex}, {repeat: 1})
       map.put(0, usual)
       written++
       left--
