@@ -12,6 +12,7 @@ import type {EventPump} from '../observe/event-pump.ts'
 import type {FlowBuilder} from '../observe/flow-builder.ts'
 import type {MetricPlan} from './dynamic-metrics.ts'
 import {HUBBLE_METRIC_INVALID} from './errors.ts'
+import {EventGroups} from './event-groups.ts'
 import {type CountingKind, countingKind, metricNames} from './kinds.ts'
 import {type MetricSpec, parseMetricSpec} from './spec.ts'
 
@@ -36,11 +37,8 @@ export class FlowMeter {
   readonly #builder: FlowBuilder
   readonly #fixed: readonly CountingKind[]
   readonly #dynamic = new Map<string, Dynamic>()
-  #key: readonly Uint32Array[] = []
-  /** ports as a whole, not that of the receiver alone */
-  #bothPorts = false
   readonly #type: (slot: number) => number
-  readonly #groups = new Map<string, {sequence: number; count: number}>()
+  readonly #groups = new EventGroups(scanned)
   #gone: {readonly at: number; readonly namespace: string; readonly pod: string}[] = []
   #next: number
   #overtaken = 0
@@ -133,9 +131,9 @@ export class FlowMeter {
     const kinds = [...this.#fixed, ...this.#dynamic.values()]
     const ends = kinds.some(({needsEnds}) => needsEnds)
     // a filter may ask for anything that an event says
-    this.#bothPorts = this.#dynamic.size > 0
+    const filtered = this.#dynamic.size > 0
     const all = Array.from({length: eventCodec.size >> 2}, (_, word) => word << 2)
-    const words = this.#bothPorts
+    const words = filtered
       ? [at.sport, ...all.filter((offset) => offset !== at.sport && !ownWords.includes(offset))]
       : [
           at.sport,
@@ -148,7 +146,9 @@ export class FlowMeter {
           at.srcEndpoint,
           ...(ends ? [0, 4, 8, 12].flatMap((more) => [at.src + more, at.dst + more]) : []),
         ]
-    this.#key = words.map((offset) => this.#pump.store.column(offset))
+    // the first word is both ports: that of the sender says nothing but who it was
+    const columns = words.map((offset) => this.#pump.store.column(offset))
+    this.#groups.compare(columns, filtered ? 0xffff_ffff : 0xffff_0000)
   }
 
   #group(sequence: number): void {
@@ -158,23 +158,11 @@ export class FlowMeter {
       this.#add(this.#builder.build(sequence), 1)
       return
     }
-    const key = this.#key
-    const {length} = key
-    let text = ''
-    // the first word is both ports: that of the sender says nothing but who it was
-    const ports = key[0]![slot]!
-    text += this.#bothPorts ? String.fromCharCode(ports & 0xffff, ports >>> 16) : String.fromCharCode(ports >>> 16)
-    for (let i = 1; i < length; i++) {
-      const word = key[i]![slot]!
-      text += String.fromCharCode(word & 0xffff, word >>> 16)
-    }
-    const group = this.#groups.get(text)
-    if (group === undefined) this.#groups.set(text, {sequence, count: 1})
-    else group.count++
+    this.#groups.add(slot, sequence)
   }
 
   #flush(): void {
-    for (const {sequence, count} of this.#groups.values()) this.#add(this.#builder.build(sequence), count)
+    this.#groups.each((sequence, count) => this.#add(this.#builder.build(sequence), count))
     this.#groups.clear()
   }
 
