@@ -94,21 +94,23 @@ export interface FromJsonOptions {
 export function messageFromJson<T>(type: MessageType<T>, value: unknown, options: FromJsonOptions = {}): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError(`${type.name}: not an object`)
-  const message: Json = Object.create(null) as Json
+  // only names of fields become keys, so nothing that was sent reaches its prototype
+  const message: Json = {}
   const fields = fieldsOf(type)
-  for (const [key, one] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const one = (value as Json)[key]
     const field = fields.get(key)
     if (field === undefined) {
       if (options.ignoreUnknown) continue
       throw new TypeError(`${type.name} has no field ${JSON.stringify(key)}`)
     }
     if (one === null) continue
-    const read = (item: unknown) => valueFromJson(field, item, type.name, options)
-    if (!field.repeated) message[field.name] = read(one)
-    else if (Array.isArray(one)) message[field.name] = one.map(read)
-    else throw new TypeError(`${type.name}.${field.name}: not a list`)
+    if (!field.repeated) message[field.name] = valueFromJson(field, one, type.name, options)
+    else if (Array.isArray(one)) {
+      message[field.name] = one.map((item: unknown) => valueFromJson(field, item, type.name, options))
+    } else throw new TypeError(`${type.name}.${field.name}: not a list`)
   }
-  return {...message} as T
+  return message as T
 }
 
 const fieldsByName = new WeakMap<object, ReadonlyMap<string, Field>>()
