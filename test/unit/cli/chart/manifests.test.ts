@@ -197,6 +197,14 @@ describe('every value that names a key', () => {
     'ipam.operator.clusterPoolIPv6MaskSize': {'ipv6.enabled': true},
     'prometheus.port': {'prometheus.enabled': true},
     'hubble.metrics.port': {'hubble.metrics.enabled': ['drop']},
+    'hubble.metrics.enableOpenMetrics': {'hubble.metrics.enabled': ['drop']},
+    'hubble.metrics.tls.enabled': {'hubble.metrics.enabled': ['drop']},
+    'hubble.metrics.tls.server.mtls.enabled': {
+      'hubble.metrics.enabled': ['drop'],
+      'hubble.metrics.tls.enabled': true,
+    },
+    'hubble.dropEventEmitter.interval': {'hubble.dropEventEmitter.enabled': true},
+    'hubble.dropEventEmitter.reasons': {'hubble.dropEventEmitter.enabled': true},
     ...Object.fromEntries(
       [
         'filePath',
