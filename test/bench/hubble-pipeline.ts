@@ -164,9 +164,7 @@ async function atRate(
   // what found no room was not written
   const emitted = written - before.written + gone
   const exact =
-    emitted === stored + gone && emitted === packets
-      ? 'all = stored + lost'
-      : `${packets - stored - gone} UNACCOUNTED`
+    emitted === stored + gone && emitted === packets ? 'all = stored + lost' : `${packets - stored - gone} UNACCOUNTED`
   const told = reader.count - before.lines
   return {
     name: `asked for ${options.rate} ${what} a second`,
