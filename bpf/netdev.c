@@ -24,6 +24,18 @@ static __always_inline bool netdev_parse(struct __sk_buff *ctx, struct pkt *p)
 	       !nd_is_link_message(p) && !address_is_group(&p->key.dst);
 }
 
+/* The overlay's own packets, which are many: no flow is looked for. Pieces of them have to be told from others first. */
+static __always_inline bool netdev_is_overlay(const struct pkt *p, const struct addr *peer)
+{
+	const struct address *row;
+
+	if (!cfg.tunnel || p->key.proto != IPPROTO_UDP || (p->flags & PKT_FRAGMENT) ||
+	    p->key.dport != bpf_htons(cfg.tunnel_port))
+		return false;
+	row = address_exact(peer);
+	return row && host_is_overlay(p, row->flags);
+}
+
 static __always_inline int netdev_receive(struct __sk_buff *ctx, struct pkt *p)
 {
 	int ret;
@@ -32,7 +44,11 @@ static __always_inline int netdev_receive(struct __sk_buff *ctx, struct pkt *p)
 		ret = cfg.l2 ? l2_answer(ctx, p) : 1;
 		return ret > 0 ? stack_has_it(p, TRACE_TO_STACK) : ret;
 	}
+	if (cfg.host_firewall && netdev_is_overlay(p, &p->key.src))
+		return stack_has_it(p, TRACE_TO_HOST);
 	ret = walk(ctx, p);
+	if (host_is_judged(p))
+		ret = host_outcome(p, ret);
 	return ret == FLOW_UNTRACKED ? stack_has_it(p, TRACE_TO_HOST) : ret;
 }
 
@@ -70,6 +86,8 @@ static __always_inline int defrag_receive(struct __sk_buff *ctx, struct pkt *p)
 	/* its ports are known now: on as if it had come from the wire in one piece */
 	p->hook = HOOK_FROM_NETDEV;
 	ret = walk_ports(ctx, p);
+	if (host_is_judged(p))
+		ret = host_outcome(p, ret);
 	return ret == FLOW_UNTRACKED ? stack_has_it(p, TRACE_TO_HOST) : ret;
 }
 
@@ -105,6 +123,17 @@ static __always_inline int netdev_send_own(struct __sk_buff *ctx, struct pkt *p)
 		return stack_has_it(p, TRACE_TO_NETWORK);
 	ret = walk(ctx, p);
 	return ret < 0 || ret == FLOW_UNTRACKED ? stack_has_it(p, TRACE_TO_NETWORK) : ret;
+}
+
+/* The same where the node has rules: they are asked about everything it sends. */
+static __always_inline int netdev_send_judged(struct __sk_buff *ctx, struct pkt *p)
+{
+	int ret;
+
+	if (netdev_is_overlay(p, &p->key.dst))
+		return stack_has_it(p, TRACE_TO_NETWORK);
+	ret = host_outcome(p, walk(ctx, p));
+	return ret == FLOW_UNTRACKED ? stack_has_it(p, TRACE_TO_NETWORK) : ret;
 }
 
 /* What a pod sent by way of the stack: because it needed cutting or putting together, or because a translator lives
@@ -149,6 +178,8 @@ static __always_inline int netdev_send(struct __sk_buff *ctx, struct pkt *p)
 		return stack_has_it(p, TRACE_TO_NETWORK);
 	if (cfg.nodeport && netdev_serves(p))
 		return walk(ctx, p);
+	if (cfg.host_firewall && host_address(address_exact(&p->key.src)))
+		return netdev_send_judged(ctx, p);
 	device = bpf_map_lookup_elem(&cilium_devices, &ifindex);
 	if (device) {
 		own = pkt_is_v6(p) ? &device->v6 : &device->v4;

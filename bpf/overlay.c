@@ -49,6 +49,8 @@ static __always_inline int overlay_receive(struct __sk_buff *ctx, struct pkt *p)
 	if (address_is_group(&p->key.dst) || address_is_link_local6(&p->key.dst))
 		return -DROP_UNKNOWN_L3_TARGET_ADDRESS;
 	ret = walk(ctx, p);
+	if (host_is_judged(p))
+		ret = host_outcome(p, ret);
 	return ret == FLOW_UNTRACKED ? forward_stack(p, TRACE_TO_HOST) : ret;
 }
 
@@ -81,6 +83,8 @@ static __always_inline int overlay_send(struct __sk_buff *ctx, struct pkt *p)
 	if (nd_is_link_message(p) || address_is_group(&p->key.dst))
 		return -DROP_UNKNOWN_L3_TARGET_ADDRESS;
 	ret = walk(ctx, p);
+	if (host_is_judged(p))
+		ret = host_outcome(p, ret);
 	if (ret < 0)
 		return ret;
 	if (ret == FLOW_UNTRACKED)

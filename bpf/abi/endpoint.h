@@ -11,6 +11,9 @@
 #define ENDPOINT_IFINDEX_BASE 4096
 #define ENDPOINT_SLOTS	      4096
 
+/* After the pods' slots: this node's own stack, which has rule sets, too, with the host firewall. */
+#define HOST_SLOT 4096
+
 /* A rule set's number on an endpoint. CLOSED is what zeroed memory means: nothing passes.
  * Real sets are numbered from SET_FIRST, and no number is used twice while flows live. */
 enum rule_set_number {

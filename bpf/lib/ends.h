@@ -10,6 +10,8 @@
 
 #define FLOW_UNTRACKED 1
 
+#include "host.h"
+
 struct ways {
 	__u8 forward; /* enum way */
 	__u8 reverse;
@@ -111,7 +113,30 @@ static __always_inline int ends_to_service(struct pkt *p, struct scratch *s, str
 	return 0;
 }
 
-/* From the wire: only what goes to a pod or a service is ours. Nobody out there has an address of this node or its pods, nor, with
+/* From the wire to this node's own stack, which has rules. Nobody speaks for the node or its pods there. */
+static __always_inline int ends_to_host(struct pkt *p, struct scratch *s, struct ways *ways)
+{
+	int ret;
+
+	p->flags |= PKT_HOST;
+	ret = end_resolve(&s->dst, &p->key.dst, DIR_INGRESS);
+	if (ret)
+		return ret;
+	if (!s->dst.ref)
+		return FLOW_UNTRACKED;
+	ret = end_resolve(&s->src, &p->key.src, DIR_EGRESS);
+	if (ret == -DROP_UNKNOWN_ADDRESS)
+		return ret;
+	if (ret || s->src.way != WAY_ROUTE)
+		return -DROP_INVALID_SOURCE_IP;
+	if (host_is_excepted(p, &s->src))
+		return FLOW_UNTRACKED;
+	ways->forward = WAY_STACK;
+	ways->reverse = WAY_ROUTE;
+	return 0;
+}
+
+/* From the wire: only what goes to a pod or a service is ours, and to the node itself where it has rules. Nobody out there has an address of this node or its pods, nor, with
  * an overlay, of another node's pods. */
 static __always_inline int ends_from_netdev(struct pkt *p, struct scratch *s, struct ways *ways)
 {
@@ -126,6 +151,8 @@ static __always_inline int ends_from_netdev(struct pkt *p, struct scratch *s, st
 			return ends_to_service(p, s, ways);
 	}
 	dst = address_exact(&p->key.dst);
+	if (host_address(dst))
+		return ends_to_host(p, s, ways);
 	if (!dst || !dst->endpoint || !cfg.host_routing)
 		return FLOW_UNTRACKED;
 	ret = end_resolve(&s->dst, &p->key.dst, DIR_INGRESS);
@@ -148,9 +175,11 @@ static __always_inline int ends_from_overlay(struct pkt *p, struct scratch *s, s
 
 	if (ret)
 		return ret;
-	if (s->dst.way == WAY_STACK)
+	if (s->dst.way == WAY_STACK && !s->dst.ref)
 		return FLOW_UNTRACKED;
-	if (s->dst.way != WAY_LOCAL)
+	if (s->dst.way == WAY_STACK)
+		p->flags |= PKT_HOST;
+	else if (s->dst.way != WAY_LOCAL)
 		return -DROP_STALE_OR_UNROUTABLE_IP;
 	ret = end_resolve(&s->src, &p->key.src, DIR_EGRESS);
 	if (ret == -DROP_STALE_ENDPOINT || s->src.way == WAY_LOCAL || s->src.way == WAY_STACK)
@@ -158,16 +187,19 @@ static __always_inline int ends_from_overlay(struct pkt *p, struct scratch *s, s
 	s->src.identity = p->vni;
 	s->src.way = WAY_TUNNEL;
 	s->src.tunnel = p->hop;
-	ways->forward = WAY_LOCAL;
+	if ((p->flags & PKT_HOST) && host_is_excepted(p, &s->src))
+		return FLOW_UNTRACKED;
+	ways->forward = s->dst.way;
 	ways->reverse = WAY_TUNNEL;
 	return 0;
 }
 
 /* Out of the stack onto the wire. Of the node's own traffic only that counts whose answers could be taken for a
- * masqueraded pod's. What pods sent has passed the stack: it is judged and translated here. */
+ * masqueraded pod's, unless the node has rules. What pods sent has passed the stack: it is judged and translated here. */
 static __always_inline int ends_to_netdev(struct pkt *p, struct scratch *s, struct ways *ways)
 {
 	const struct address *src = address_exact(&p->key.src);
+	bool pod;
 	int ret;
 
 	if (!src || !(src->endpoint || (src->flags & ADDRESS_LOCAL_HOST)))
@@ -175,16 +207,21 @@ static __always_inline int ends_to_netdev(struct pkt *p, struct scratch *s, stru
 	ret = end_resolve(&s->src, &p->key.src, DIR_EGRESS);
 	if (ret)
 		return ret;
+	pod = end_is_pod(&s->src);
+	if (!pod && s->src.ref)
+		p->flags |= PKT_HOST;
 	ret = end_resolve(&s->dst, &p->key.dst, DIR_INGRESS);
 	if (ret)
 		return s->src.ref ? ret : FLOW_UNTRACKED;
 	if (s->dst.way == WAY_LOCAL || s->dst.way == WAY_STACK)
-		return s->src.ref ? -DROP_STALE_OR_UNROUTABLE_IP : FLOW_UNTRACKED;
+		return pod ? -DROP_STALE_OR_UNROUTABLE_IP : FLOW_UNTRACKED;
+	if ((p->flags & PKT_HOST) && host_is_excepted(p, &s->dst))
+		return FLOW_UNTRACKED;
 	/* by the route's will it leaves here: the overlay was not asked */
 	s->dst.way = WAY_ROUTE;
 	ways->forward = WAY_ROUTE;
 	ways->reverse = WAY_STACK;
-	if (s->src.ref) {
+	if (pod) {
 		/* in pieces and out of order it has not been seen before */
 		ret = ends_refuse_overlay(p, s);
 		if (ret)
@@ -213,7 +250,14 @@ static __always_inline int ends_to_overlay(struct pkt *p, struct scratch *s, str
 	if (!s->src.ref)
 		return FLOW_UNTRACKED;
 	ways->forward = WAY_TUNNEL;
-	ways->reverse = way_through_stack(WAY_LOCAL);
+	if (end_is_pod(&s->src)) {
+		ways->reverse = way_through_stack(WAY_LOCAL);
+		return 0;
+	}
+	p->flags |= PKT_HOST;
+	if (host_is_excepted(p, &s->dst))
+		return FLOW_UNTRACKED;
+	ways->reverse = WAY_STACK;
 	return 0;
 }
 

@@ -150,6 +150,9 @@ static __noinline int flow_claim_port(struct pkt *p, struct scratch *s, bool tra
 		return -DROP_UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE;
 	if (!search.range)
 		search.range = 1;
+	/* who asks the node itself knows by which port */
+	if ((p->flags & PKT_HOST) && !hook_is_egress(p->hook))
+		search.keep = search.only = true;
 	search.random = bpf_get_prandom_u32() % 65536;
 	search.result = FLOW_TAKEN;
 	bpf_loop(NAT_TRIES, port_try, &search, 0);
@@ -282,7 +285,7 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		s->forward.flags |= FLOW_SNAT;
 		s->reverse.flags |= FLOW_SNAT;
 		/* the same tuple came by when the pod sent it */
-		if (p->hook == HOOK_TO_NETDEV && s->src.ref)
+		if (p->hook == HOOK_TO_NETDEV && end_is_pod(&s->src))
 			s->forward_key.zone = FLOW_ZONE_STACK;
 	}
 	if (s->src.way == WAY_STACK || s->dst.way == WAY_STACK) {

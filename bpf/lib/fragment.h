@@ -45,12 +45,13 @@ static __always_inline bool defrag_is_needed(struct __sk_buff *ctx, const struct
 	return device && addr_equal(&p->key.dst, pkt_is_v6(p) ? &device->v6 : &device->v4);
 }
 
-/* Does a pod send this to its own node? The stack would keep what it reassembles, and nobody would be asked. */
-static __always_inline bool fragment_is_for_node(const struct pkt *p)
+/* Does a pod send this to its own node, or anybody to a node that has rules? The stack would keep what it reassembles,
+ * and nobody would be asked. */
+static __always_inline bool fragment_is_for_node(struct __sk_buff *ctx, const struct pkt *p)
 {
 	const struct address *dst;
 
-	if (p->hook != HOOK_FROM_CONTAINER)
+	if (p->hook != HOOK_FROM_CONTAINER && (!cfg.host_firewall || defrag_is_needed(ctx, p)))
 		return false;
 	dst = address_exact(&p->key.dst);
 	return dst && (dst->flags & ADDRESS_LOCAL_HOST);
@@ -128,7 +129,7 @@ __separate int fragment_meet(struct __sk_buff *ctx, struct pkt *p)
 			p->key.proto = known.proto;
 			return 0;
 		}
-		if (!cfg.defrag || egress || fragment_is_for_node(p)) {
+		if (!cfg.defrag || egress || fragment_is_for_node(ctx, p)) {
 			p->flags |= PKT_NO_PORTS;
 			/* not to be taken for a flow from port 0 to port 0 */
 			p->key.zone = FLOW_ZONE_PIECES;

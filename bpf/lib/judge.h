@@ -19,6 +19,25 @@ static __always_inline void end_of_endpoint(struct end *end, const struct endpoi
 	end->exact = 1;
 }
 
+/* Is this a pod of this node? Its own stack has a reference, too, where it has rule sets. */
+static __always_inline bool end_is_pod(const struct end *end)
+{
+	return end->ref && (!cfg.host_firewall || end->way == WAY_LOCAL);
+}
+
+/* This node's own stack. Its row may be missing before the agent has spoken: then it has no rules. */
+static __always_inline void end_of_host(struct end *end, enum direction dir)
+{
+	const struct endpoint *row = cfg.host_firewall ? endpoint_at(HOST_SLOT) : NULL;
+
+	if (row) {
+		end->ref = endpoint_refer(row);
+		end->set = dir == DIR_EGRESS ? row->egress_set : row->ingress_set;
+		end->endpoint_flags = row->flags;
+	}
+	end->way = WAY_STACK;
+}
+
 /* Fills `end` from its address. Returns 0, DROP_UNKNOWN_ADDRESS or DROP_STALE_ENDPOINT (the address still names a pod
  * that is gone). @param dir the direction whose rules count for this end */
 static __always_inline int end_resolve(struct end *end, const struct addr *addr, enum direction dir)
@@ -45,7 +64,7 @@ static __always_inline int end_resolve(struct end *end, const struct addr *addr,
 			return -DROP_STALE_ENDPOINT;
 		end_of_endpoint(end, row, dir);
 	} else if (found->flags & ADDRESS_LOCAL_HOST) {
-		end->way = WAY_STACK;
+		end_of_host(end, dir);
 	} else if (cfg.tunnel && !addr_is_zero(&found->tunnel)) {
 		end->way = WAY_TUNNEL;
 		end->tunnel = found->tunnel;
@@ -91,8 +110,8 @@ static __always_inline bool judge_audits(struct pkt *p, const struct end *end)
 }
 
 /* May the source talk to the destination? Rules: 1 the source's egress set must allow it, when it is a pod of this
- * node; 2 the destination's ingress set likewise; 3 a node may always reach its own pods (their probes come from it);
- * 4 an end in audit mode only tells what its set would have denied. Returns 0 or a negative reason. */
+ * node, or the node itself with a host firewall; 2 the destination's ingress set likewise; 3 a node may always reach
+ * its own pods (their probes come from it), whatever rules either has; 4 an end in audit mode only tells what its set would have denied. Returns 0 or a negative reason. */
 static __always_inline int judge_asked(struct pkt *p, const struct end *src, const struct end *dst)
 {
 	__u8 dir = p->dir, judged = 0;
@@ -100,7 +119,7 @@ static __always_inline int judge_asked(struct pkt *p, const struct end *src, con
 	int ret;
 
 	p->audited = 0;
-	if (src->ref) {
+	if (src->ref && (end_is_pod(src) || !end_is_pod(dst))) {
 		ret = policy_verdict(p, src->set, dst, DIR_EGRESS);
 		if (ret && !judge_audits(p, src))
 			return ret;

@@ -13,10 +13,10 @@
 #include "../abi/flow.h"
 #include "../abi/test.h"
 
-/* Pods of this node by slot. */
+/* Pods of this node by slot, and the node's own stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ENDPOINT_SLOTS);
+	__uint(max_entries, ENDPOINT_SLOTS + 1);
 	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, __u32);
 	__type(value, struct endpoint);

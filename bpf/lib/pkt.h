@@ -32,6 +32,9 @@ enum pkt_flags {
 	PKT_NO_PORTS = 1 << 7, /* a later fragment of a datagram of which nothing is known */
 	PKT_RELATED = 1 << 8,  /* an error about a known flow, translated already */
 	PKT_TOLD = 1 << 9,     /* the scratch says more for its event */
+	PKT_HOST =
+		1
+		<< 10, /* a new flow of the node's own stack, which has rule sets (host firewall) */
 };
 
 struct pkt {

@@ -1,6 +1,7 @@
 /** Everything of "who reaches whom": answering probes, asking others, and the health socket. */
 import {join} from 'node:path'
 import type {HealthStatusResponse, StatusResponse} from '../api/models.ts'
+import {Ip} from '../model/ip.ts'
 import {CiliumError} from '../runtime/errors.ts'
 import {apiServer} from './api/http.ts'
 import {closeServer, listenOnPort, listenOnSocket} from './api/listen.ts'
@@ -18,7 +19,8 @@ export class ClusterHealth {
   private readonly tables: Tables
   private readonly startedAt: number
   private readonly prober: Prober
-  private readonly responder = helloServer()
+  private readonly responder = helloServer((from) => this.answered(from))
+  private readonly listeners = new Set<() => void>()
   private readonly api
   private endpoint: HealthEndpoint | undefined
 
@@ -64,6 +66,30 @@ export class ClusterHealth {
     await this.endpoint?.stop()
     await closeServer(this.responder)
     await closeServer(this.api)
+  }
+
+  /** Is there another node that probes this one? */
+  get probedByOthers(): boolean {
+    return this.context.loaded.config['enable-health-checking'] && this.others().length > 0
+  }
+
+  /** Calls back whenever a probe of another node has been answered. @returns ends it */
+  onProbed(listener: () => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  private answered(from: string): void {
+    const ip = Ip.parseMapped(from)
+    if (ip === undefined || !this.others().some((other) => other.equals(ip))) return
+    for (const listener of this.listeners) listener()
+  }
+
+  /** Addresses of the other nodes. */
+  private others(): Ip[] {
+    return [...this.tables.nodes.values()]
+      .filter(({local}) => !local)
+      .flatMap(({internalIps, externalIps, routerIps}) => [...internalIps, ...externalIps, ...routerIps])
   }
 
   /** undefined before the first cycle has ended. */

@@ -198,6 +198,7 @@ const settings = {
   'policy-default-local-cluster': flag(true),
   'enable-node-selector-labels': flag(false),
   'enable-host-firewall': flag(false),
+  'host-firewall-failsafe': flag(true),
   'enable-extended-ip-protocols': flag(false),
   // addresses and routes
   'enable-ipv4': flag(true),

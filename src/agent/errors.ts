@@ -146,6 +146,10 @@ export const codes = declareErrors({
     what: 'the policies of an endpoint are more than the datapath has room for: {detail}',
     advice: 'join rules and selectors; what was in force stays',
   },
+  HOST_POLICY_UNCONFIRMED: {
+    what: 'new rules of the node’s own traffic were taken back after their trial: {detail}',
+    advice: 'allow what the node needs in its host policies; a change of them is tried again',
+  },
   POLICY_MAPS_FULL: {
     what: 'a rule set of {entries} entries does not fit: {used} of {max} are in use',
     advice: 'select fewer or wider peers in the policies of this endpoint; what was in force stays',

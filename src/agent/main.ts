@@ -344,6 +344,7 @@ export class Agent {
       records: this.records,
       client: this.client!,
       events: this.events!,
+      health: this.health,
       former: opened.formerSets,
       addresses: {
         setClasses: (classes) => this.addressClaimants.setClasses(classes),
@@ -794,6 +795,7 @@ export class Agent {
       patterns: config.devices,
       forceDetection: config['force-device-detection'],
       masquerade: config['egress-masquerade-interfaces'],
+      linkLocal: config['enable-host-firewall'],
     }
   }
 

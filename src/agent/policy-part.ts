@@ -1,13 +1,20 @@
 /** What makes policies true on this node, put together: the enforcer, and audit mode beside it. */
+
+import {HOST_SLOT} from '../datapath/gen/constants.ts'
 import type {KubeClient} from '../k8s/client.ts'
+import {serverVersion} from '../k8s/discovery.ts'
 import type {EventRecorder} from '../k8s/event-recorder.ts'
+import {failsafePorts, noFailsafe} from '../policy/failsafe.ts'
 import {CiliumError} from '../runtime/errors.ts'
+import type {ClusterHealth} from './cluster-health.ts'
 import type {AgentConfig} from './config.ts'
 import type {AgentContext} from './context.ts'
 import type {EndpointRecords} from './endpoint/record.ts'
+import {apiServerPorts} from './identity/api-server.ts'
 import {Audit} from './policy/audit.ts'
-import {type EnforcerOptions, PolicyEnforcer} from './policy/enforcer.ts'
+import {type EnforcerOptions, type HostPart, PolicyEnforcer} from './policy/enforcer.ts'
 import {groupFile} from './policy/group-memory.ts'
+import {hostFile} from './policy/host-memory.ts'
 import {policyOptionsOf} from './policy/options.ts'
 import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
 import {policyStatuses, RefusalReports} from './reconcile/policy-refusals.ts'
@@ -21,6 +28,7 @@ export interface PolicyPartOptions extends Pick<EnforcerOptions, 'former' | 'add
   readonly records: EndpointRecords
   readonly client: KubeClient
   readonly events: EventRecorder
+  readonly health: Pick<ClusterHealth, 'probedByOthers' | 'onProbed'>
 }
 
 export interface PolicyPart {
@@ -29,12 +37,44 @@ export interface PolicyPart {
   stop(): Promise<void>
 }
 
+/** What host policies need; undefined with the host firewall off. */
+function hostPart({
+  context,
+  config,
+  tables,
+  datapath,
+  former,
+  client,
+  health,
+}: PolicyPartOptions): HostPart | undefined {
+  if (!config()['enable-host-firewall']) return undefined
+  return {
+    row: datapath.hostRow,
+    former: former.get(HOST_SLOT),
+    memory: hostFile(config()['state-dir'], context.log),
+    witnesses: {
+      askApiServer: async (signal) => void (await serverVersion(client, {signal})),
+      probedByOthers: () => health.probedByOthers,
+      onProbed: (listener) => health.onProbed(listener),
+    },
+    audits: () => config()['policy-audit-mode'],
+    failsafe: () =>
+      config()['host-firewall-failsafe']
+        ? failsafePorts({
+            apiServer: [Number(client.server.port || 443), ...apiServerPorts(tables)],
+            health: config()['cluster-health-port'],
+          })
+        : noFailsafe,
+  }
+}
+
 export function policyPart(options: PolicyPartOptions): PolicyPart {
   const {context, config, tables, datapath, records, client, events} = options
   const {clock, log} = context
   const {endpoints: endpointMap, sets: maps} = datapath
   const audit = new Audit({
     ...{tables, endpointMap},
+    putHost: () => enforcer.host?.put(),
     nodeWide: () => config()['policy-audit-mode'],
     setsOf: (row) => enforcer.standings.setsOf(row),
     moveEpoch: () => maps.moveEpoch(),
@@ -70,6 +110,7 @@ export function policyPart(options: PolicyPartOptions): PolicyPart {
         .catch((thrown) =>
           log.error('an endpoint cannot be kept', {endpoint: row.id, error: CiliumError.from(thrown)}),
         ),
+    host: hostPart(options),
     news: {refused: (reasons) => reports.tell(reasons), enforced: (seconds) => delay.observe(seconds)},
   })
   const stop = async () => {

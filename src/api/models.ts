@@ -240,6 +240,9 @@ export interface KPRNat46X64Service {
 export interface HostFirewall {
   readonly devices: readonly string[] | null
   readonly mode?: 'Disabled' | 'Enabled' | undefined
+  /** ours: `returned` means that the newest host policies cut the node off and are not in force */
+  readonly 'policy-phase'?: 'confirmed' | 'trial' | 'returned' | undefined
+  readonly 'policy-trial-until'?: string | undefined
 }
 
 export interface BandwidthManager {

@@ -64,15 +64,29 @@ export function formatIdentity(id: Identity): string {
   return reservedNames.get(id) ?? String(id)
 }
 
+/** API servers that run on no node of the cluster, by family: of local scope, for they belong to the world, too. */
+export const outsideApiServers: Readonly<Record<IpFamily, Identity>> = {
+  4: 0x01000001 as Identity,
+  6: 0x01000002 as Identity,
+}
+
+/** Every identity whose labels `reservedLabels` knows. */
+export const builtInIdentities: readonly Identity[] = [
+  ...Object.values(reservedIdentities),
+  ...Object.values(outsideApiServers),
+]
+
 /**
  * The labels of a built-in identity. The remote node that carries the API server (7) is a remote node, too. The same
  * number 1 gets `reserved:kube-apiserver` in addition where the API server runs on the local node (`apiServerHere`).
  */
 export function reservedLabels(id: Identity, options: {apiServerHere?: boolean} = {}): LabelSet | undefined {
-  const name = reservedNames.get(id)
+  const name = reservedNames.get(id) ?? (Object.values(outsideApiServers).includes(id) ? 'kube-apiserver' : undefined)
   if (name === undefined) return undefined
   const names: string[] = [name]
-  if (name === 'kube-apiserver') names.push('remote-node')
+  if (id === outsideApiServers[4]) names.push('world', 'world-ipv4')
+  else if (id === outsideApiServers[6]) names.push('world', 'world-ipv6')
+  else if (name === 'kube-apiserver') names.push('remote-node')
   if (name === 'host' && options.apiServerHere === true) names.push('kube-apiserver')
   return LabelSet.of(names.map((key) => Label.make('reserved', key)))
 }

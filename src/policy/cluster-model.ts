@@ -10,6 +10,7 @@ import {protocolNumbers} from '../model/port.ts'
 import {CidrClasses, type NamedPorts, namedPortsText} from './cidr-classes.ts'
 import {compileRules} from './compile.ts'
 import {cidrSelectorsOf, type ExpandedPolicy, expandPolicy} from './expand.ts'
+import type {Failsafe} from './failsafe.ts'
 import {RuleSetLookup} from './lookup.ts'
 import type {PolicyOptions} from './options.ts'
 import {PeerGroups} from './peer-groups.ts'
@@ -41,6 +42,8 @@ export interface ClusterFacts {
   /** prefixes of Cilium policies mean nodes, too (`policy-cidr-match-mode`) */
   readonly cidrMatchesNodes: boolean
   readonly members: readonly Member[]
+  /** what stays open at nodes; missing: nothing */
+  readonly failsafe?: Failsafe
 }
 
 /** What one end is asked. Port of the receiver in host order; ICMP: the type. */
@@ -106,7 +109,10 @@ export class ClusterModel {
 
   /** The rules that stand over somebody. */
   resolve(subject: Member, direction: Direction): Resolved | 'open' {
-    return resolveRules(this.policies, subjectOf(subject), direction, this.facts.mode)
+    const {mode} = this.facts
+    // `always` is about pods
+    const own = subject.kind === 'node' && mode === 'always' ? 'default' : mode
+    return resolveRules(this.policies, subjectOf(subject), direction, own)
   }
 
   setOf(subject: Member, direction: Direction): RuleSetLookup | 'open' {
@@ -117,10 +123,20 @@ export class ClusterModel {
       set =
         resolved === 'open'
           ? resolved
-          : new RuleSetLookup(compileRules(resolved, subjectOf(subject), this.groups, this.cookies), this.groups)
+          : new RuleSetLookup(compileRules(resolved, this.compiledFor(subject), this.groups, this.cookies), this.groups)
       this.sets.set(key, set)
     }
     return set
+  }
+
+  private compiledFor(subject: Member): PolicySubject {
+    const {failsafe} = this.facts
+    return {...subjectOf(subject), ...(subject.kind === 'node' && failsafe !== undefined ? {failsafe} : {})}
+  }
+
+  /** Is policy asked about what this one sends and receives? */
+  isJudged({kind}: Member): boolean {
+    return kind === 'pod' || (kind === 'node' && this.facts.options.hostFirewall)
   }
 
   /** By which identity somebody knows a peer. */

@@ -1,13 +1,15 @@
 /**
- * Rules into a rule set. The order of the set's rules decides who speaks: 1 a deny beats every allow, 2 an allow beats
- * what a filter that we do not have would have filtered, 3 of equals the first by policy name.
+ * Rules into a rule set. The order of the set's rules decides who speaks: 1 what keeps a node within reach beats
+ * everything, 2 a deny beats every allow, 3 an allow beats what a filter that we do not have would have filtered, 4 of
+ * equals the first by policy name.
  */
 import type {NamedPorts} from './cidr-classes.ts'
 import type {ExpandedRule} from './expand.ts'
+import {failsafeNodes} from './failsafe.ts'
 import {type PeerGroups, portNameKey} from './peer-groups.ts'
 import {type PortClaim, portBlocks} from './port-entries.ts'
 import type {PolicySubject, Resolved} from './resolve.ts'
-import type {Port} from './rule.ts'
+import type {Direction, Port} from './rule.ts'
 import {
   type Cookies,
   type Fallback,
@@ -44,7 +46,7 @@ interface Row {
  */
 export function compileRules(
   resolved: Resolved,
-  subject: Pick<PolicySubject, 'namedPorts'>,
+  subject: Pick<PolicySubject, 'namedPorts' | 'failsafe'>,
   groups: PeerGroups,
   cookies: Cookies,
 ): RuleSet {
@@ -65,10 +67,25 @@ export function compileRules(
       row,
     })
   })
+  rows.push(...failsafeRows(subject, resolved.direction, groups))
   rows.sort((a, b) => b.tier - a.tier || a.order - b.order)
   const parts: RuleSetPart[] = []
   for (let at = 0; at < rows.length; at += rulesPerPart) parts.push(partOf(rows.slice(at, at + rulesPerPart)))
   return makeRuleSet(parts.length === 0 ? [partOf([])] : parts, fallbackOf(resolved, cookies), portNames)
+}
+
+/** No policy has said them. */
+function failsafeRows({failsafe}: Pick<PolicySubject, 'failsafe'>, direction: Direction, groups: PeerGroups): Row[] {
+  const plain = (ports: readonly Port[] = []) => ports.filter((port) => port.kind !== 'name')
+  const [anybody, nodes] = [plain(failsafe?.[direction].anybody), plain(failsafe?.[direction].nodes)]
+  const row = (group: number, ports: readonly PlainPort[]): Row => ({
+    ...{tier: tiers.failsafe, order: 0, ports},
+    rule: {group, verdict: 'allow', explicit: false, cookie: 0},
+  })
+  return [
+    ...(anybody.length === 0 ? [] : [row(0, anybody)]),
+    ...(nodes.length === 0 ? [] : [row(groups.numberOf({any: false, selectors: failsafeNodes, cidrs: []}), nodes)]),
+  ]
 }
 
 function fallbackOf({isolatedBy}: Resolved, cookies: Cookies): Fallback {

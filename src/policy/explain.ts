@@ -56,14 +56,14 @@ export interface Explanation {
 
 const nearMax = 3
 
-/** Both ends of a connection, the sender's first. Ends that are no pods have no policy. */
+/** Both ends of a connection, the sender's first. Nodes have policies with the host firewall, other ends have none. */
 export function explainConnection(model: ClusterModel, connection: Connection): Explanation {
   const {from, to, fromIp, toIp, protocol, port} = connection
   const sides: Side[] = []
-  if (from.kind === 'pod') {
+  if (model.isJudged(from)) {
     sides.push(explainSide(model, {subject: from, direction: 'egress', peer: to, ip: toIp, protocol, port}))
   }
-  if (to.kind === 'pod') {
+  if (model.isJudged(to)) {
     sides.push(explainSide(model, {subject: to, direction: 'ingress', peer: from, ip: fromIp, protocol, port}))
   }
   return {allowed: sides.every(({verdict}) => verdict !== 'denied'), sides}
@@ -72,8 +72,9 @@ export function explainConnection(model: ClusterModel, connection: Connection): 
 export function explainSide(model: ClusterModel, question: ModelQuestion): Side {
   const {subject, direction, peer} = question
   const side = {subject: subject.key, direction, rule: undefined, isolatedBy: [], near: []}
-  if (peer.key === subject.key) return {...side, verdict: 'exempt', reason: 'a pod always reaches itself'}
-  if (direction === 'ingress' && peer.kind === 'node' && peer.node === subject.node) {
+  if (peer.key === subject.key) return {...side, verdict: 'exempt', reason: `a ${subject.kind} always reaches itself`}
+  const [sender, receiver] = direction === 'ingress' ? [peer, subject] : [subject, peer]
+  if (sender.kind === 'node' && receiver.kind === 'pod' && sender.node === receiver.node) {
     return {...side, verdict: 'exempt', reason: 'a node always reaches its own pods'}
   }
   const resolved = model.resolve(subject, direction)
@@ -82,7 +83,9 @@ export function explainSide(model: ClusterModel, question: ModelQuestion): Side 
   const isolatedBy = resolved.isolatedBy === 'mode' ? [] : resolved.isolatedBy.map(formatRuleRef)
   const said = {...side, isolatedBy, rule: rule === undefined || byDefault ? undefined : formatRuleRef(rule)}
   if (allowed) {
-    return {...said, verdict: 'allowed', reason: byDefault ? 'no rule denies it' : 'a rule allows it'}
+    const failsafe = rule === undefined && !byDefault
+    const why = failsafe ? 'it keeps the node within reach, whatever policies say' : 'a rule allows it'
+    return {...said, verdict: 'allowed', reason: byDefault ? 'no rule denies it' : why}
   }
   if (!byDefault) {
     const filter = resolved.rules.some((one) => one.action === 'filter' && sameRule(one.ref, rule!))

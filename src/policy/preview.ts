@@ -9,7 +9,7 @@ import {cidrSelectorsOf} from './expand.ts'
 import {type Explanation, explainConnection} from './explain.ts'
 import {joinStretches, type PortStretch, portStretches} from './port-ranges.ts'
 import {samePolicy} from './review.ts'
-import type {PolicyRef} from './rule.ts'
+import {directions, type PolicyRef, type Ports, somePorts} from './rule.ts'
 
 /** Ends that policies cannot tell apart. */
 export interface Party {
@@ -39,9 +39,12 @@ export function previewChange(now: ClusterModel, then: ClusterModel, changed: re
   const ends = allEnds(now, then)
   const touched = ends.filter(({member}) => [now, then].some((model) => concerns(model, changed, member)))
   const stretches = portStretches(
-    [now, then].flatMap(({policies}) =>
-      policies.flatMap(({specs}) => specs.flatMap((spec) => spec.rules.map(({ports}) => ports))),
-    ),
+    [
+      ...[now, then].flatMap(({policies}) =>
+        policies.flatMap(({specs}) => specs.flatMap((spec) => spec.rules.map(({ports}) => ports))),
+      ),
+      ...failsafeOf(then),
+    ],
     now.facts.members.flatMap(({namedPorts}) => [...namedPorts.values()].flat()),
   )
   const changes: Change[] = []
@@ -99,11 +102,12 @@ function passes(
   model: ClusterModel,
   {from, to, fromIp, toIp, protocol, port}: Parameters<typeof explainConnection>[1],
 ): boolean {
-  if (from.key === to.key) return true
+  // a node always reaches its own pods
+  if (from.key === to.key || (from.kind === 'node' && to.kind === 'pod' && from.node === to.node)) return true
   const out =
-    from.kind !== 'pod' || model.ask({subject: from, direction: 'egress', peer: to, ip: toIp, protocol, port}).allowed
+    !model.isJudged(from) || model.ask({subject: from, direction: 'egress', peer: to, ip: toIp, protocol, port}).allowed
   if (!out) return false
-  if (to.kind !== 'pod' || (from.kind === 'node' && from.node === to.node)) return true
+  if (!model.isJudged(to)) return true
   return model.ask({subject: to, direction: 'ingress', peer: from, ip: fromIp, protocol, port}).allowed
 }
 
@@ -112,6 +116,17 @@ function reasonOf({allowed, sides}: Explanation): string {
   if (decisive === undefined) return ''
   const by = decisive.rule ?? (decisive.isolatedBy.length > 0 ? decisive.isolatedBy.join(', ') : '')
   return [decisive.reason, by].filter((text) => text !== '').join(': ')
+}
+
+/** What stays open at nodes, where any rule is about one. */
+function failsafeOf({policies, facts}: ClusterModel): Ports[] {
+  const {failsafe} = facts
+  if (failsafe === undefined) return []
+  if (!policies.some(({specs}) => specs.some(({subject}) => subject.kind === 'nodes'))) return []
+  return directions.flatMap((direction) => {
+    const {anybody, nodes} = failsafe[direction]
+    return [somePorts(anybody), somePorts(nodes)]
+  })
 }
 
 /** Everybody, once for each kind that the two models tell apart, in both families; and the world by its prefixes. */

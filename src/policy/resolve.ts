@@ -9,6 +9,7 @@ import type {LabelSet} from '../model/labels.ts'
 import {selects} from '../model/selector.ts'
 import type {NamedPorts} from './cidr-classes.ts'
 import type {ExpandedPolicy, ExpandedRule} from './expand.ts'
+import type {Failsafe} from './failsafe.ts'
 import {type Direction, formatRuleRef, type RuleRef} from './rule.ts'
 
 /** `policyEnforcementMode` */
@@ -19,6 +20,8 @@ export interface PolicySubject {
   readonly kind: 'endpoint' | 'node'
   readonly labels: LabelSet
   readonly namedPorts: NamedPorts
+  /** of a node: what no policy denies */
+  readonly failsafe?: Failsafe
 }
 
 export interface Resolved {

@@ -13,6 +13,8 @@ export type Verdict = 'deny' | 'allow'
 
 /** What decides when several rules match: the higher speaks, and within a tier the first by policy name. */
 export const tiers = {
+  /** what keeps a node within reach, whatever host policies say */
+  failsafe: 4,
   /** a deny rule of a Cilium policy */
   deny: 3,
   allow: 2,

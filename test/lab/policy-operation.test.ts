@@ -1,5 +1,6 @@
 /** What a user does about policies on a real cluster: try them, have refusals answered, make too many, lose identities. */
 import {afterAll, afterEach, beforeAll, expect, test} from 'vitest'
+import {invalidCiliumPolicies} from '../support/invalid-policies.ts'
 import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
 
 const cluster = new Cluster('t-policy-op')
@@ -97,6 +98,67 @@ test('a policy that does not fit leaves in force what was, and says so in its st
   })
 })
 
+test('each kind of invalid policy is refused or says what is wrong, and disturbs nobody', async () => {
+  await cluster.apply(closed('sound'))
+  for (const address of echo)
+    await until('the policy', 20_000, async () => ((await ask(address)) === 28 ? true : undefined))
+  const restarts = await agentRestarts()
+
+  const admitted: (readonly [name: string, path: string])[] = []
+  let refused = 0
+  for (const [n, [, spec, path]] of invalidCiliumPolicies.entries()) {
+    try {
+      await cluster.apply(ciliumPolicy(`bad-${n}`, spec))
+      admitted.push([`bad-${n}`, path])
+    } catch (thrown) {
+      // by the schema: the API server names the field
+      expect(String(thrown)).toMatch(/spec|unknown field|strict decoding|required/)
+      refused++
+    }
+  }
+  console.log(`${refused} refused by the API server, ${admitted.length} admitted and found by the agent`)
+  expect(admitted.length).toBeGreaterThan(0)
+
+  const conditions = await until('all conditions', 60_000, async () => {
+    const {items} = JSON.parse(await cluster.kubectl('get', 'cnp', '-o', 'json')) as PolicyList
+    const found = new Map(items.map(({metadata, status}) => [metadata.name, status?.conditions?.find(isValid)]))
+    return admitted.every(([name]) => found.get(name) !== undefined) ? found : undefined
+  })
+  for (const [name, path] of admitted) {
+    expect(conditions.get(name), name).toMatchObject({status: 'False', message: expect.stringContaining(path)})
+  }
+
+  // what is sound holds, what comes after is put into force, and no agent has stumbled
+  for (const address of echo) expect(await ask(address)).toBe(28)
+  await cluster.apply(
+    ciliumPolicy('sound', {endpointSelector: {matchLabels: {app: 'echo'}}, ingress: [{fromEntities: ['cluster']}]}),
+  )
+  for (const address of echo)
+    await until('the change', 20_000, async () => ((await ask(address)) === 0 ? true : undefined))
+  expect(await agentRestarts()).toBe(restarts)
+})
+
+test('what the kernel holds can be read: the sets of an endpoint with the policies they come from', async () => {
+  const id = await endpointId('echo')
+  const ingressDeny = [{fromEntities: ['world'], toPorts: [{ports: [{port: '9000', protocol: 'TCP'}]}]}]
+  await cluster.apply(
+    ciliumPolicy('shown', {
+      endpointSelector: {matchLabels: {app: 'echo'}},
+      ingress: [{fromEntities: ['cluster']}],
+      ingressDeny,
+    }),
+  )
+  await until('the policy', 20_000, async () => ((await enforcement(id)) === 'ingress' ? true : undefined))
+
+  const text = await agent('bpf', 'policy', 'get', id)
+  expect(text).toMatch(/Deny +Ingress/)
+  expect(text).toMatch(/9000/)
+  expect(text).toMatch(/Allow +Ingress/)
+  expect(await agent('bpf', 'policy', 'list')).toContain(id)
+  expect(await agent('policy', 'get')).toContain('"shown"')
+  expect(await agent('policy', 'selectors')).not.toBe('')
+})
+
 test('identities that somebody has deleted come back, and policies hold', async () => {
   await cluster.apply(
     ciliumPolicy('friends', {
@@ -163,6 +225,20 @@ async function agentHubble(...flags: string[]): Promise<string> {
   )
 }
 
+interface PolicyList {
+  readonly items: readonly {
+    readonly metadata: {readonly name: string}
+    readonly status?: {readonly conditions?: readonly {readonly type: string; readonly status: string}[]}
+  }[]
+}
+
+const isValid = ({type}: {readonly type: string}) => type === 'Valid'
+
+async function agentRestarts(): Promise<string> {
+  const path = 'jsonpath={.items[*].status.containerStatuses[*].restartCount}'
+  return await cluster.kubectl('-n', 'kube-system', 'get', 'pods', '-l', 'k8s-app=cilium', '-o', path)
+}
+
 async function endpointId(pod: string): Promise<string> {
   return (await agent('endpoint', 'get', `pod-name:default:${pod}`, '-o', 'jsonpath={[0].id}')).trim()
 }
@@ -177,7 +253,7 @@ function closed(name: string, annotations: Readonly<Record<string, string>> = {}
   return ciliumPolicy(name, spec, annotations)
 }
 
-function ciliumPolicy(name: string, spec: object, annotations: Readonly<Record<string, string>> = {}): object {
+function ciliumPolicy(name: string, spec: unknown, annotations: Readonly<Record<string, string>> = {}): object {
   return {
     apiVersion: 'cilium.io/v2',
     kind: 'CiliumNetworkPolicy',

@@ -42,6 +42,10 @@ identity-change-grace-period: {{ .identityChangeGracePeriod | quote }}
 enable-policy: {{ .policyEnforcementMode | quote }}
 policy-audit-mode: {{ .policyAuditMode | quote }}
 policy-deny-response: {{ .policyDenyResponse | quote }}
+enable-host-firewall: {{ .hostFirewall.enabled | quote }}
+{{- if not .hostFirewall.failsafe }}
+host-firewall-failsafe: "false"
+{{- end }}
 {{- if .policyCIDRMatchMode }}
 policy-cidr-match-mode: {{ join " " .policyCIDRMatchMode | quote }}
 {{- end }}

@@ -1,12 +1,15 @@
 /** Policies and what stands over endpoints, as the API shows them. Pure. */
 import type {EndpointPolicy, EndpointPolicyEnabled, Policy, SelectorIdentityMapping} from '../../api/models.ts'
 import type {PolicyEnforcer} from '../policy/enforcer.ts'
+import type {HostStanding} from '../policy/host-standing.ts'
 import type {EndpointPolicyState} from '../policy/standings.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
 /** What the API asks of the policy engine. */
-export type PolicyState = Pick<PolicyEnforcer, 'revision' | 'standings' | 'engine'>
+export type PolicyState = Pick<PolicyEnforcer, 'revision' | 'standings' | 'engine'> & {
+  readonly host?: Pick<HostStanding, 'state'> | undefined
+}
 
 /** All policies as text, with the number that counts their changes. */
 export function policyModel(tables: Pick<Tables, 'policies'>, state: PolicyState | undefined): Policy {

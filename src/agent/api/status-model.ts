@@ -53,7 +53,7 @@ export function statusModel(sources: ApiSources, options: StatusOptions): Status
       deviceList: devicesOf(sources),
       features: serviceFeatures(config),
     },
-    'host-firewall': {mode: 'Disabled', devices: []},
+    'host-firewall': hostFirewallModel(sources),
     'bandwidth-manager': {enabled: false, devices: []},
     'ipv4-big-tcp': {enabled: false},
     'ipv6-big-tcp': {enabled: false},
@@ -238,4 +238,20 @@ function uuidOf(name: string): string {
 
 function time(ms: number): Timestamp {
   return new Date(ms).toISOString()
+}
+
+/** Besides Cilium's fields: how the newest host policies fare. */
+function hostFirewallModel(sources: ApiSources): NonNullable<StatusResponse['host-firewall']> {
+  if (!sources.config()['enable-host-firewall']) return {mode: 'Disabled', devices: []}
+  const state = sources.policy()?.host?.state
+  return {
+    mode: 'Enabled',
+    devices: devicesOf(sources).map(({name}) => name),
+    ...(state === undefined
+      ? {}
+      : {
+          'policy-phase': state.phase,
+          ...(state.until === undefined ? {} : {'policy-trial-until': new Date(state.until).toISOString()}),
+        }),
+  }
 }

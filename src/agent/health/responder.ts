@@ -9,9 +9,11 @@ const SOCK_STREAM = 1
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 
-export function helloServer(): Server {
+/** @param asked called with the address of whoever is answered */
+export function helloServer(asked: (from: string) => void = () => {}): Server {
   const server = createServer((request, response) => {
     const known = request.url === '/hello'
+    if (known) response.once('finish', () => asked(request.socket.remoteAddress ?? ''))
     response.writeHead(known ? 200 : 404, {'content-type': 'text/plain', connection: 'close'})
     response.end()
   })

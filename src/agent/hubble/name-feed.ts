@@ -7,7 +7,7 @@ import type {ToWorker} from '../../hubble/server/messages.ts'
 import type {Peer} from '../../hubble/server/peers.ts'
 import {isErrno} from '../../kernel/errors.ts'
 import {inNetns, netnsCookie} from '../../kernel/netns.ts'
-import {reservedIdentities, reservedLabels} from '../../model/identity.ts'
+import {builtInIdentities, reservedLabels} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
 import type {PolicyRuleRow} from '../policy/rows.ts'
 import type {FrontendRow} from '../service/rows.ts'
@@ -75,7 +75,7 @@ export class NameFeed {
   /** All that is known now, for a thread that has just started. */
   readonly tellAll = (): void => {
     const {tables} = this.#options
-    const reserved = Object.values(reservedIdentities).flatMap((id) => {
+    const reserved = builtInIdentities.flatMap((id) => {
       const labels = reservedLabels(id)
       return labels === undefined ? [] : [[id as number, labels.toStrings()] as const]
     })

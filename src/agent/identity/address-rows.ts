@@ -1,6 +1,6 @@
 /** What nodes, endpoints and the configuration claim about addresses. Pure: one object in, its rows out. */
 import {Cidr} from '../../model/cidr.ts'
-import {type Identity, reservedIdentities, worldIdentity} from '../../model/identity.ts'
+import {type Identity, outsideApiServers, reservedIdentities, worldIdentity} from '../../model/identity.ts'
 import type {Ip} from '../../model/ip.ts'
 import type {AddressRow, AddressSource, EndpointRow, NodeRow, RemoteEndpointRow} from '../state/rows.ts'
 
@@ -46,13 +46,16 @@ export function endpointRows(endpoint: EndpointRow, plan: AddressPlan): AddressR
  * Another node: its own addresses are reached through the underlay, always; what lies in its pod range goes through
  * the tunnel when there is one. A tunnel needs a node address of the underlay's family: without one nothing of the
  * node's pod range is claimed, and packets to it are dropped as unknown instead of leaving in the clear.
+ *
+ * @param apiServers its address among these has an identity of its own
  */
-export function nodeRows(node: NodeRow, plan: AddressPlan): AddressRow[] {
+export function nodeRows(node: NodeRow, plan: AddressPlan, apiServers: readonly Ip[] = []): AddressRow[] {
   const owner = `node/${node.name}`
+  const carriesApiServer = (ip: Ip) => apiServers.some((one) => one.equals(ip))
   const tunnel = tunnelTo(node.internalIps, plan)
   const rows = [...node.internalIps, ...node.externalIps].map((ip) =>
     // pods' sources mean nothing to the underlay when it carries a tunnel
-    row(Cidr.host(ip), 'node', owner, reservedIdentities['remote-node'], {
+    row(Cidr.host(ip), 'node', owner, reservedIdentities[carriesApiServer(ip) ? 'kube-apiserver' : 'remote-node'], {
       remoteNode: true,
       native: !plan.tunnel,
     }),
@@ -77,8 +80,11 @@ export function remoteEndpointRows(endpoint: RemoteEndpointRow, plan: AddressPla
     .map((ip) => row(Cidr.host(ip), 'remote-endpoint', `pod/${namespace}/${name}`, identity, way))
 }
 
-/** Everything else: outside (masqueraded, where that is on), and the native ranges that are reached as they are. */
-export function clusterRows(plan: AddressPlan): AddressRow[] {
+/**
+ * Everything else: outside (masqueraded, where that is on), the native ranges that are reached as they are, and the API
+ * servers, where no node claims them.
+ */
+export function clusterRows(plan: AddressPlan, apiServers: readonly Ip[] = []): AddressRow[] {
   const dualStack = plan.ipv4 && plan.ipv6
   const native = new Map(plan.nativeCidrs.map((cidr) => [String(cidr), cidr]))
   const outside = [Cidr.of('0.0.0.0/0'), Cidr.of('::/0')].filter((cidr) => !native.has(String(cidr)))
@@ -87,6 +93,11 @@ export function clusterRows(plan: AddressPlan): AddressRow[] {
   return [
     ...outside.map((cidr) => rowOf(cidr, {})),
     ...Array.from(native.values(), (cidr) => rowOf(cidr, {native: true})),
+    ...apiServers.map((ip) =>
+      row(Cidr.host(ip), 'cluster', 'kube-apiserver', outsideApiServers[ip.family], {
+        native: plan.nativeCidrs.some((cidr) => cidr.contains(ip)),
+      }),
+    ),
   ].filter(({cidr}) => enabled(cidr.network, plan))
 }
 

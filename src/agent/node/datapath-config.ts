@@ -59,6 +59,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     hostV6: router(6),
     hostMac: node.host.mac?.toBytes() ?? configZero.hostMac,
     services: 1,
+    hostFirewall: on(config['enable-host-firewall']),
     nodeport: on(config['kube-proxy-replacement'] === 'true'),
     l2: on(config['enable-l2-announcements']),
     socketHostOnly: on(config['bpf-lb-sock-hostns-only']),

@@ -24,11 +24,13 @@ export interface DeviceChoice {
   readonly forceDetection: boolean
   /** config `egress-masquerade-interfaces`; empty: all */
   readonly masquerade: readonly string[]
+  /** link-local addresses count as the node's: where its own traffic is judged they are no way around that */
+  readonly linkLocal: boolean
 }
 
 export interface Look {
   readonly devices: readonly DeviceRow[]
-  /** addresses of this node, sorted; without loopback, link-local and pods' */
+  /** addresses of this node, sorted; without loopback and pods', link-local ones if asked for */
   readonly hostIps: readonly Ip[]
 }
 
@@ -75,7 +77,7 @@ export function lookAtDevices(socket: NetlinkSocket, choice: DeviceChoice, nodeI
     }))
   const pods = new Set(links.filter((link) => isPodDevice(link.name)).map((link) => link.ifindex))
   const hostIps = addresses
-    .filter(({ip, ifindex}) => !pods.has(ifindex) && !ip.isLoopback && !ip.isLinkLocal)
+    .filter(({ip, ifindex}) => !pods.has(ifindex) && !ip.isLoopback && (choice.linkLocal || !ip.isLinkLocal))
     .map(({ip}) => ip)
     .sort(compareIps)
   return {devices, hostIps}

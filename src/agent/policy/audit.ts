@@ -13,6 +13,8 @@ export interface AuditOptions {
   readonly setsOf: (row: EndpointRow) => EndpointSets
   /** Makes every flow's verdict be computed again: those that were only audited are to be refused from now on. */
   readonly moveEpoch: () => void
+  /** Writes the row of the node's own traffic again. */
+  readonly putHost: () => void
   readonly remember: (row: EndpointRow) => Promise<void>
 }
 
@@ -31,10 +33,11 @@ export class Audit {
 
   /** To be called when the configuration may have changed. Rows first: no flow is judged by what was. */
   follow(): void {
-    const {tables, nodeWide, moveEpoch} = this.options
+    const {tables, nodeWide, moveEpoch, putHost} = this.options
     if (nodeWide() === this.nodeWide) return
     this.nodeWide = nodeWide()
     for (const row of tables.endpoints.values()) this.put(row)
+    putHost()
     moveEpoch()
   }
 

@@ -11,17 +11,18 @@
  * sets of the life before hold, and the numbers of groups that they name are known from a file.
  */
 
-import {identity as identityOf, reservedIdentities, reservedLabels} from '../../model/identity.ts'
+import {Cidr} from '../../model/cidr.ts'
+import {builtInIdentities, identity as identityOf, reservedIdentities, reservedLabels} from '../../model/identity.ts'
 import type {CidrSelector} from '../../policy/cidr-selector.ts'
+import type {Failsafe} from '../../policy/failsafe.ts'
 import type {PolicyOptions} from '../../policy/options.ts'
-import type {PeerRow} from '../../policy/peer-groups.ts'
 import type {EnforcementMode} from '../../policy/resolve.ts'
 import {objectLabels} from '../../policy/universe.ts'
 import {type Clock, every, type Timer} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {TableChange} from '../../runtime/table.ts'
-import {codes} from '../errors.ts'
+import {apiServerIps} from '../identity/api-server.ts'
 import type {EndpointMap} from '../reconcile/datapath-door.ts'
 import type {RunnerState} from '../runner-state.ts'
 import type {AddressRow, EndpointRow} from '../state/rows.ts'
@@ -29,19 +30,20 @@ import type {Tables} from '../state/tables.ts'
 import {AddressClasses} from './address-classes.ts'
 import {HashedNumbers} from './class-numbers.ts'
 import type {SetMaps} from './door.ts'
-import {PolicyEngine} from './engine.ts'
+import {PolicyEngine, type Subject} from './engine.ts'
 import type {GroupMemory} from './group-memory.ts'
+import {HostStanding, type HostStandingOptions} from './host-standing.ts'
 import {NamedRules} from './named-rules.ts'
+import {PeerRows} from './peer-rows.ts'
 import {PortNames} from './port-names.ts'
+import {type PolicyNews, refusedPolicies} from './refusal.ts'
 import {SetStore} from './set-store.ts'
 import {type FormerSets, Standings} from './standings.ts'
 
-/** Who hears how policies fare. */
-export interface PolicyNews {
-  /** Policies that are not in force here, by key, and why. Told after every pass. */
-  refused(reasons: ReadonlyMap<string, string>): void
-  /** @param seconds from a change of policies until it was in force */
-  enforced(seconds: number): void
+/** What host policies need; undefined: there is no host firewall. */
+export interface HostPart extends Pick<HostStandingOptions, 'row' | 'former' | 'memory' | 'witnesses' | 'audits'> {
+  /** what stays open whatever policies say */
+  readonly failsafe: () => Failsafe
 }
 
 export interface EnforcerOptions {
@@ -64,6 +66,7 @@ export interface EnforcerOptions {
   /** Keeps an endpoint on disk that is there already. */
   readonly remember: (row: EndpointRow) => void
   readonly news: PolicyNews
+  readonly host?: HostPart | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -75,9 +78,13 @@ export class PolicyEnforcer {
   readonly engine: PolicyEngine
   readonly store: SetStore
   readonly standings: Standings
+  /** undefined: there is no host firewall */
+  readonly host: HostStanding | undefined
   private readonly options: EnforcerOptions
   private readonly log: Log
   private readonly ports = new PortNames()
+  private readonly rows: PeerRows
+  private apiServerHere = false
   private readonly numbers = new HashedNumbers()
   private classes: AddressClasses
   private classCount = 0
@@ -90,10 +97,6 @@ export class PolicyEnforcer {
   private classed = false
   private classesStale = false
   private referencesStale = true
-  /** the peers in the maps are those we know */
-  private rowsKnown = false
-  private staleRows: readonly PeerRow[] = []
-  private keptGroups = ''
   private scheduled = false
   private running: Promise<void> = Promise.resolve()
   private policyRevision = 1
@@ -116,6 +119,7 @@ export class PolicyEnforcer {
     this.options = options
     this.log = options.log.for('policy')
     this.engine = new PolicyEngine(options.policyOptions, new NamedRules(tables))
+    this.rows = new PeerRows(options.maps, this.engine, options.memory)
     this.store = new SetStore(options.maps, () => clock.monotonic())
     this.standings = new Standings({
       tables,
@@ -127,6 +131,7 @@ export class PolicyEnforcer {
       audits: options.audits,
       remember: options.remember,
     })
+    this.host = this.hostStanding()
     this.classes = this.classesOf([])
     this.mode = mode()
   }
@@ -138,7 +143,7 @@ export class PolicyEnforcer {
 
   /** How putting policies into force goes: what the status shows. */
   get runnerState(): RunnerState {
-    const refused = this.standings.refusals()
+    const refused = this.refusals()
     const [first] = refused
     return {
       name: 'policy',
@@ -159,7 +164,8 @@ export class PolicyEnforcer {
     this.classes = this.classesOf(this.engine.groups.cidrSelectors())
     this.store.restore()
     this.standings.holdFormer()
-    for (const id of Object.values(reservedIdentities)) this.setIdentity(id)
+    this.host?.start()
+    for (const id of builtInIdentities) this.setIdentity(id)
     this.follow(tables.policies, ({key, row, old}) => {
       this.policyRevision++
       this.changedAt ??= clock.monotonic()
@@ -180,9 +186,11 @@ export class PolicyEnforcer {
     this.follow(tables.policyServices, references)
     this.follow(tables.endpointSlices, references)
     this.follow(tables.addresses, () => {})
+    if (this.host !== undefined) this.follow(tables.localNode, () => {})
     const sources = [
       ...[tables.policies, tables.cidrGroups, tables.policyServices, tables.endpointSlices, tables.identities],
       ...[tables.remoteEndpoints, tables.pods, tables.nodes, tables.endpoints],
+      ...(this.host === undefined ? [] : [tables.localNode]),
     ]
     void Promise.all(sources.map((table) => table.whenSynced({signal: this.stopping.signal}))).then(
       () => {
@@ -199,6 +207,7 @@ export class PolicyEnforcer {
     for (const end of this.ends) end()
     this.tidying?.cancel()
     this.retry?.cancel()
+    this.host?.stop()
     await this.running
   }
 
@@ -232,7 +241,8 @@ export class PolicyEnforcer {
 
   private setIdentity(id: number): void {
     const number = identityOf(id)
-    const labels = this.options.tables.identities.get(String(id))?.labels ?? reservedLabels(number)
+    const {apiServerHere} = this
+    const labels = this.options.tables.identities.get(String(id))?.labels ?? reservedLabels(number, {apiServerHere})
     if (labels === undefined) this.engine.groups.deleteIdentity(id)
     else this.engine.groups.setIdentity({id: number, labels, namedPorts: this.ports.of(id)})
   }
@@ -286,8 +296,13 @@ export class PolicyEnforcer {
     const changedAt = this.changedAt
     this.changedAt = undefined
     const mode = modeOf()
-    if (mode !== this.mode) this.standings.followMode()
+    if (mode !== this.mode) {
+      this.standings.followMode()
+      this.host?.followMode()
+    }
     this.mode = mode
+    this.followApiServer()
+    this.followNode()
     this.followReferences()
     for (;;) {
       const missing = this.engine.cidrSelectors().filter(({key}) => !this.classes.selectors.has(key))
@@ -300,14 +315,17 @@ export class PolicyEnforcer {
     if (all.length !== this.classCount) this.engine.groups.setClasses(all)
     this.classCount = all.length
     const renamed = this.engine.groups.portNamesChanged
-    this.writeRows()
+    this.rows.write()
     if (renamed) this.options.maps.moveEpoch()
-    const refused = this.standings.enforce(() => {
-      this.keepGroups()
-      this.writeRows()
-    }, this.policyRevision)
-    if (this.staleRows.length > 0) this.options.maps.writePeers(this.staleRows)
-    this.staleRows = []
+    const refused = this.standings.enforce(
+      () => {
+        this.rows.keepGroups()
+        this.rows.write()
+      },
+      this.policyRevision,
+      this.host,
+    )
+    this.rows.dropStale()
     for (const subject of refused) {
       this.log.error(
         'a rule set does not fit: what was in force stays',
@@ -317,17 +335,37 @@ export class PolicyEnforcer {
     }
     if (refused.length > 0) this.again()
     else if (changedAt !== undefined) news.enforced((clock.monotonic() - changedAt) / 1000)
-    news.refused(this.refusedPolicies())
+    news.refused(refusedPolicies(this.refusals(), (subject) => this.engine.selecting(subject)))
   }
 
-  private refusedPolicies(): ReadonlyMap<string, string> {
-    const reasons = new Map<string, string>()
-    for (const {subject, error} of this.standings.refusals()) {
-      // how much room there is changes all the time
-      const reason = error.code === codes.POLICY_MAPS_FULL ? 'the maps of rule sets are full' : error.message
-      for (const key of this.engine.selecting(subject)) reasons.set(key, reason)
-    }
-    return reasons
+  private refusals(): readonly {readonly subject: Subject; readonly error: CiliumError}[] {
+    const host = this.host?.refusal
+    return [...this.standings.refusals(), ...(host === undefined ? [] : [host])]
+  }
+
+  private hostStanding(): HostStanding | undefined {
+    const {host, mode, clock, log} = this.options
+    if (host === undefined) return undefined
+    return new HostStanding({
+      ...host,
+      ...{mode, clock, log, store: this.store, engine: this.engine},
+      ended: () => this.schedule(),
+    })
+  }
+
+  /** With the API server on this node its own identity says so. */
+  private followApiServer(): void {
+    const {tables} = this.options
+    const here = apiServerIps(tables).some((ip) => tables.addresses.get(String(Cidr.host(ip)))?.localHost === true)
+    if (here === this.apiServerHere) return
+    this.apiServerHere = here
+    this.setIdentity(reservedIdentities.host)
+  }
+
+  /** The node's labels, and where the API server is, may have changed. */
+  private followNode(): void {
+    const [node] = this.options.tables.localNode.values()
+    if (node !== undefined) this.host?.setNode(node.labels, this.options.host!.failsafe())
   }
 
   /** Gives addresses the classes of these questions. The classes before stay known until no address has one. */
@@ -339,34 +377,14 @@ export class PolicyEnforcer {
     // an address may make a class of its own
     for (const row of tables.addresses.values()) next.classOf(row)
     groups.setClasses([...before, ...next.all])
-    this.writeRows()
+    this.rows.write()
     this.classes = next
     addresses.setClasses(next)
     await addressesSettled()
     groups.setClasses(next.all)
-    this.writeRows()
+    this.rows.write()
     this.classed = true
     this.resolveClassed()
-  }
-
-  /** Peers in the maps as they are known now. The rows of a life before are compared, not believed. */
-  private writeRows(): void {
-    const {maps} = this.options
-    const rows = this.engine.takeRows()
-    if (this.rowsKnown) {
-      maps.writePeers(rows)
-      return
-    }
-    this.rowsKnown = true
-    const wanted = new Map(Array.from(this.engine.groups.allRows(), (row) => [nameOf(row), row] as const))
-    const stale: PeerRow[] = []
-    for (const row of maps.readPeers()) {
-      const now = wanted.get(nameOf(row))
-      if (now === undefined) stale.push({...row, groups: undefined})
-      else if (Buffer.compare(now.groups!, row.groups!) === 0) wanted.delete(nameOf(row))
-    }
-    maps.writePeers(wanted.values())
-    this.staleRows = stale
   }
 
   private classesOf(selectors: readonly CidrSelector[]): AddressClasses {
@@ -401,26 +419,14 @@ export class PolicyEnforcer {
     })
   }
 
-  /** The numbers of groups outlive us as long as the sets that name them. */
-  private keepGroups(): void {
-    const groups = this.engine.groups.list()
-    const text = groups.map(({number}) => number).join()
-    if (text !== this.keptGroups) this.options.memory.write(groups)
-    this.keptGroups = text
-  }
-
   /** Takes away what nobody has asked for in a while. */
   private async tidy(): Promise<void> {
     if (!this.isReady) return
     this.store.collect()
     this.engine.groups.retain(this.store.groups())
-    this.keepGroups()
+    this.rows.keepGroups()
     const wanted = new Map(this.engine.cidrSelectors().map((selector) => [selector.key, selector]))
     if ([...this.classes.selectors.keys()].every((key) => wanted.has(key))) return
     await this.moveClasses([...wanted.values()])
   }
-}
-
-function nameOf({kind, number}: PeerRow): string {
-  return `${kind} ${number}`
 }

@@ -49,6 +49,11 @@ export class SetStore {
     return this.byNumber.get(number)?.set
   }
 
+  /** The number of the set with this content; undefined: there is none. */
+  numberOf(hash: string): number | undefined {
+    return this.byHash.get(hash)?.number
+  }
+
   /** The groups of peers that sets name. */
   groups(): Set<number> {
     return new Set([...this.byNumber.values()].flatMap(({set}) => set.groups))

@@ -13,6 +13,7 @@ import type {EndpointMap, EndpointSets} from '../reconcile/datapath-door.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 import type {CompiledSubject, PolicyEngine, Subject} from './engine.ts'
+import {type HostStanding, hostKey} from './host-standing.ts'
 import {namedPorts} from './port-names.ts'
 import type {SetStore} from './set-store.ts'
 
@@ -152,16 +153,19 @@ export class Standings {
    *
    * @param beforeSets called when everything is compiled: what peers are in groups for is to be written before the sets
    * @param revision of the policies that this puts into force
+   * @param host the node's own traffic, which is compiled with the others
    * @returns subjects whose sets do not fit: what stood stays
    */
-  enforce(beforeSets: () => void, revision: number): readonly Subject[] {
+  enforce(beforeSets: () => void, revision: number, host?: HostStanding): readonly Subject[] {
     const {engine} = this.options
     const before: EndpointSets[] = []
     const refused: Subject[] = []
     const turning = new Set(this.joined)
     this.joined.clear()
     const compiled: {standing: Standing; result: CompiledSubject | CiliumError}[] = []
+    let forHost: CompiledSubject | CiliumError | undefined
     for (const key of engine.takeDirty()) {
+      if (key === hostKey) forHost = this.compile(key)
       const standing = this.bySubject.get(key)
       if (standing !== undefined) compiled.push({standing, result: this.compile(key)})
     }
@@ -179,6 +183,10 @@ export class Standings {
         engine.touch(standing.subject.key)
         refused.push(standing.subject)
       }
+    }
+    if (forHost !== undefined && host?.offer(forHost) === false) {
+      engine.touch(hostKey)
+      if (host.refusal !== undefined) refused.push(host.refusal.subject)
     }
     for (const endpoint of turning) this.turn(endpoint)
     for (const sets of before) this.letGo(sets)

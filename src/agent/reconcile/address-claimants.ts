@@ -3,7 +3,7 @@
  * from before a restart holds until everybody who could know better has spoken.
  */
 import type {Cidr} from '../../model/cidr.ts'
-import type {Ip} from '../../model/ip.ts'
+import {compareIps, type Ip} from '../../model/ip.ts'
 import {PrefixTable} from '../../model/prefix-table.ts'
 import {AddressClaims} from '../identity/address-claims.ts'
 import {
@@ -15,6 +15,7 @@ import {
   nodeRows,
   remoteEndpointRows,
 } from '../identity/address-rows.ts'
+import {apiServerIps, apiService} from '../identity/api-server.ts'
 import type {AddressClasses} from '../policy/address-classes.ts'
 import type {AddressRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
@@ -30,6 +31,8 @@ export class AddressClaimants {
   private readonly whenClassed: Promise<void>
   /** undefined: policies are not known yet, what the maps say holds */
   private classes: AddressClasses | undefined
+  private exempt: readonly Cidr[] = []
+  private apiServers: readonly Ip[] = []
   private readonly restoredClasses = new Map<string, number>()
 
   /**
@@ -52,8 +55,8 @@ export class AddressClaimants {
   start(restored: readonly AddressRow[]): void {
     for (const {cidr, cidrClass} of restored) if (cidrClass !== 0) this.restoredClasses.set(String(cidr), cidrClass)
     this.set('restored', restored)
-    this.set('cluster', clusterRows(this.plan))
-    const {nodes, endpoints, remoteEndpoints} = this.tables
+    const {nodes, endpoints, remoteEndpoints, endpointSlices} = this.tables
+    this.claimCluster()
     this.ends.push(
       endpoints.subscribe(
         (changes) => {
@@ -65,8 +68,14 @@ export class AddressClaimants {
       nodes.subscribe(
         (changes) => {
           for (const {key, row} of changes) {
-            this.set(`node/${key}`, row === undefined || row.local ? [] : nodeRows(row, this.plan))
+            this.set(`node/${key}`, row === undefined || row.local ? [] : nodeRows(row, this.plan, this.apiServers))
           }
+        },
+        {initial: true},
+      ),
+      endpointSlices.subscribe(
+        (changes) => {
+          if (changes.some(({row, old}) => (row ?? old)?.service === apiService)) this.followApiServers()
         },
         {initial: true},
       ),
@@ -105,7 +114,24 @@ export class AddressClaimants {
 
   /** Destinations outside that see pods' own addresses. */
   setExempt(cidrs: readonly Cidr[]): void {
-    this.set('cluster', clusterRows({...this.plan, nativeCidrs: [...this.plan.nativeCidrs, ...cidrs]}))
+    this.exempt = cidrs
+    this.claimCluster()
+  }
+
+  private claimCluster(): void {
+    const plan = {...this.plan, nativeCidrs: [...this.plan.nativeCidrs, ...this.exempt]}
+    this.set('cluster', clusterRows(plan, this.apiServers))
+  }
+
+  /** The API server has moved. While nobody knows where it is, what was known holds. */
+  private followApiServers(): void {
+    const now = apiServerIps(this.tables).sort(compareIps)
+    if (now.length === 0 || now.join() === this.apiServers.join()) return
+    this.apiServers = now
+    this.claimCluster()
+    for (const row of this.tables.nodes.values()) {
+      if (!row.local) this.set(`node/${row.name}`, nodeRows(row, this.plan, now))
+    }
   }
 
   private forgetRestored(): void {

@@ -29,6 +29,11 @@ export interface EndpointMap {
   close(slot: number, generation: number): void
 }
 
+/** The row of the node's own stack, which has rule sets with the host firewall. */
+export interface HostRow {
+  put(sets: EndpointSets): void
+}
+
 export interface AddressMaps {
   /** Addresses and prefixes that are in the maps. */
   read(): Iterable<Cidr>

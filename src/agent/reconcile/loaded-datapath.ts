@@ -1,6 +1,7 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
 import type {Attachments, Hook} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
+import {HOST_SLOT} from '../../datapath/gen/constants.ts'
 import {addressFlags, deviceFlags, endpointFlags} from '../../datapath/gen/enums.ts'
 import {
   type Address,
@@ -22,13 +23,13 @@ import type {BpfMap} from '../../kernel/bpf/map.ts'
 import {isErrno} from '../../kernel/errors.ts'
 import {closeFd} from '../../kernel/libc.ts'
 import type {Cidr} from '../../model/cidr.ts'
-import {identity} from '../../model/identity.ts'
+import {identity, reservedIdentities} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
 import type {L2Map} from '../l2/announcer.ts'
 import type {SetMaps} from '../policy/door.ts'
 import type {ServiceMaps} from '../service/door.ts'
 import type {AddressRow, DeviceRow, EndpointRow} from '../state/rows.ts'
-import type {AddressMaps, DeviceMap, EndpointMap, EndpointSets, Programs} from './datapath-door.ts'
+import type {AddressMaps, DeviceMap, EndpointMap, EndpointSets, HostRow, Programs} from './datapath-door.ts'
 import {loadedServiceMaps} from './loaded-service-maps.ts'
 import {loadedSetMaps} from './loaded-set-maps.ts'
 import type {StaleSocket} from './stale-sockets.ts'
@@ -39,6 +40,7 @@ export class LoadedDatapath {
   readonly generation: Generation
   readonly attachments: Attachments
   readonly endpoints: EndpointMap
+  readonly hostRow: HostRow
   readonly addresses: AddressMaps
   readonly devices: DeviceMap
   readonly programs: Programs
@@ -63,6 +65,7 @@ export class LoadedDatapath {
     const l2 = openL2(open)
     this.closes = [endpoints, addresses, devices, epoch, services, policy, numbers, l2].map((map) => () => map.close())
     this.endpoints = endpointMap(endpoints)
+    this.hostRow = {put: (sets) => endpoints.put(HOST_SLOT, hostValue(sets))}
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
     this.programs = hooks(generation, attachments, podAttachments)
@@ -98,7 +101,7 @@ function endpointMap(map: BpfMap<number, Endpoint>): EndpointMap {
       const found: {slot: number; generation: number; ifindex: number; ips: Ip[]}[] = []
       for (const [slot, {generation, ifindex, v4, v6}] of map.entries()) {
         const ips = [v4, v6].filter((bytes) => bytes.some((byte) => byte !== 0)).map(Ip.fromBytes)
-        if (slot !== 0 && generation !== 0) found.push({slot, generation, ifindex, ips})
+        if (slot !== 0 && slot !== HOST_SLOT && generation !== 0) found.push({slot, generation, ifindex, ips})
       }
       return found
     },
@@ -121,6 +124,21 @@ function endpointValue(row: EndpointRow, sets: EndpointSets): Endpoint {
     v6: row.ipv6?.toMappedBytes() ?? noAddress,
     mac: row.mac.toBytes(),
     nodeMac: row.hostMac.toBytes(),
+  }
+}
+
+/** The node's own stack: no device, no addresses of one's own, only rules. */
+function hostValue(sets: EndpointSets): Endpoint {
+  return {
+    ...endpointZero,
+    // any index but 0, which means that nothing is there
+    ifindex: 1,
+    identity: reservedIdentities.host,
+    id: HOST_SLOT,
+    generation: 1,
+    flags: sets.audit === true ? endpointFlags.ENDPOINT_AUDIT : 0,
+    egressSet: sets.egress,
+    ingressSet: sets.ingress,
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Tells the cluster of policies that are not in force on this node because the datapath has no room for them: an Event
+ * Tells the cluster of policies that are not in force on this node, because the datapath has no room for them or, of host
+ * policies, because they cut the node off: an Event
  * on the policy, and in the status of Cilium's kinds the condition `Enforced`. The condition is one for all nodes and
  * names the node that wrote it last; only that node takes it back.
  */
@@ -12,6 +13,7 @@ import type {PolicyKind} from '../../policy/rule.ts'
 import type {Clock, Timer} from '../../runtime/clock.ts'
 import {CiliumError, hasCode} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
+import type {Refusal} from '../policy/refusal.ts'
 import {type PolicyRow, policyKey} from '../policy/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
@@ -47,7 +49,7 @@ export class RefusalReports {
   private readonly options: RefusalReportsOptions
   private readonly log: Log
   /** by policy: what was told last */
-  private told = new Map<string, string>()
+  private told = new Map<string, Refusal>()
   /** policies whose condition is to be looked at */
   private readonly pending = new Set<string>()
   private writing: Promise<void> | undefined
@@ -65,16 +67,16 @@ export class RefusalReports {
    *
    * @param refused by policy
    */
-  tell(refused: ReadonlyMap<string, string>): void {
+  tell(refused: ReadonlyMap<string, Refusal>): void {
     const {policies, events, nodeName} = this.options
     if (!this.begun) for (const row of policies.values()) this.pending.add(policyKey(row))
     this.begun = true
-    for (const [key, reason] of refused) {
-      if (this.told.get(key) === reason) continue
+    for (const [key, {message: why}] of refused) {
+      if (this.told.get(key)?.message === why) continue
       this.pending.add(key)
       const row = policies.get(key)
       if (row === undefined) continue
-      const message = `not in force on node ${nodeName}, what was in force stays: ${reason}`
+      const message = `not in force on node ${nodeName}, what was in force stays: ${why}`
       events.record(subjectOf(row), {type: 'Warning', reason: 'PolicyNotEnforced', message})
     }
     for (const key of this.told.keys()) if (!refused.has(key)) this.pending.add(key)
@@ -114,11 +116,11 @@ export class RefusalReports {
     this.retry = this.options.clock.after(retryMs, () => this.schedule())
   }
 
-  private async update(row: PolicyRow, reason: string | undefined): Promise<boolean> {
+  private async update(row: PolicyRow, refusal: Refusal | undefined): Promise<boolean> {
     const {statuses, nodeName, clock} = this.options
     const found = await statuses.read(row)
     if (found === undefined) return true
-    const next = withEnforcement(found.conditions, {nodeName, reason, now: new Date(clock.now()).toISOString()})
+    const next = withEnforcement(found.conditions, {nodeName, refusal, now: new Date(clock.now()).toISOString()})
     return next === undefined || (await statuses.write(row, found.version, next))
   }
 }
@@ -126,17 +128,18 @@ export class RefusalReports {
 /** @returns undefined when the conditions say it already */
 export function withEnforcement(
   conditions: readonly Condition[],
-  {nodeName, reason, now}: {readonly nodeName: string; readonly reason: string | undefined; readonly now: string},
+  {nodeName, refusal, now}: {readonly nodeName: string; readonly refusal: Refusal | undefined; readonly now: string},
 ): readonly Condition[] | undefined {
   const type = enforcedCondition
   const before = conditions.find((one) => one.type === type)
   const others = conditions.filter((one) => one.type !== type)
   const said = `node ${nodeName}: `
-  if (reason !== undefined) {
-    const message = `${said}${reason}`
+  if (refusal !== undefined) {
+    const {reason} = refusal
+    const message = `${said}${refusal.message}`
     if (before?.status === 'False' && before.message === message) return undefined
     const since = before?.status === 'False' ? before.lastTransitionTime : undefined
-    return [...others, {type, status: 'False', reason: 'NoRoom', message, lastTransitionTime: since ?? now}]
+    return [...others, {type, status: 'False', reason, message, lastTransitionTime: since ?? now}]
   }
   if (before?.status !== 'False' || before.message?.startsWith(said) !== true) return undefined
   return [

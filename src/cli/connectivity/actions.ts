@@ -14,6 +14,8 @@ export interface CurlOptions {
   readonly url: string
   /** which of its addresses the sender uses, when it has several */
   readonly source?: string
+  /** nobody knows who signed the target's certificate */
+  readonly insecure?: boolean
   /** a target that is not ours: tried again */
   readonly external?: boolean
   readonly check?: (result: CommandResult) => string | undefined
@@ -37,7 +39,7 @@ export function curl(
   names: ActionNames,
   from: Peer,
   to: Target,
-  {family, url, source = '', external = false, check}: CurlOptions,
+  {family, url, source = '', insecure = false, external = false, check}: CurlOptions,
 ): Action {
   const {options} = context
   return {
@@ -53,6 +55,7 @@ export function curl(
       ...curlTimeouts(options),
       ...(family === undefined ? [] : [family === 'ipv4' ? '-4' : '-6']),
       ...(source === '' ? [] : ['--interface', source]),
+      ...(insecure ? ['--insecure'] : []),
       '--write-out',
       '%{stderr}%{json}',
       url,

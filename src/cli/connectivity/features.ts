@@ -69,6 +69,11 @@ export function isForeign({metadata}: NodeObject): boolean {
   return value !== undefined && value !== 'false'
 }
 
+/** Does it carry the control plane, by its label? */
+export function isControlPlane({metadata}: NodeObject): boolean {
+  return Object.keys(metadata.labels ?? {}).some((label) => controlPlaneTaints.has(label))
+}
+
 /** One agent, or one node that takes ordinary pods. */
 function isSingleNode({agentDaemonSet, nodes}: FeatureSources): boolean {
   if (agentDaemonSet?.status['desiredNumberScheduled'] === 1) return true

@@ -53,6 +53,9 @@ export const connectivityFlags = {
   'request-timeout': durationFlag({name: 'request-timeout', summary: 'for a whole request', default: '10s'}),
   retry: Flags.integer({summary: 'further tries for outside targets', default: 3, min: 0, max: 20}),
   'retry-delay': durationFlag({name: 'retry-delay', summary: 'between tries', default: '3s'}),
+  'k8s-localhost-test': Flags.boolean({
+    summary: 'test policies about nodes of the control plane and the API server on them',
+  }),
   'agent-pod-selector': Flags.string({summary: 'label of agent pods', default: 'k8s-app=cilium'}),
   'agent-daemonset-name': Flags.string({summary: 'name of the agent DaemonSet', default: 'cilium'}),
   output: outputFlag(['summary', 'json', 'yaml', 'jsonpath']),
@@ -96,6 +99,7 @@ export function readOptions(flags: ConnectivityFlags): ConnectivityOptions {
     requestTimeoutMs: flags['request-timeout'],
     retries: flags.retry,
     retryDelayMs: flags['retry-delay'],
+    k8sLocalhost: flags['k8s-localhost-test'],
     agentSelector: flags['agent-pod-selector'],
     agentDaemonSet: flags['agent-daemonset-name'],
   }

@@ -31,6 +31,8 @@ export interface ConnectivityOptions {
   readonly requestTimeoutMs: number
   readonly retries: number
   readonly retryDelayMs: number
+  /** the API server runs on nodes that are managed, in their own network */
+  readonly k8sLocalhost: boolean
   readonly agentSelector: string
   readonly agentDaemonSet: string
 }

@@ -1,3 +1,4 @@
+import {isControlPlane} from './features.ts'
 import type {Requirement} from './test.ts'
 
 export const needsTwoNodes: Requirement = ({features, echoes, clients}) =>
@@ -40,3 +41,11 @@ export const needsNeighbours: Requirement = ({neighbours}) =>
 
 export const needsCidrMatchesNodes: Requirement = ({features}) =>
   features.cidrMatchesNodes ? undefined : 'prefixes of policies do not mean nodes (policyCIDRMatchMode: nodes)'
+
+export const needsHostFirewall: Requirement = ({features}) =>
+  features.hostFirewall ? undefined : 'the host firewall is switched off (hostFirewall.enabled)'
+
+export const needsControlPlane: Requirement = ({options, nodes}) => {
+  if (!options.k8sLocalhost) return 'asked for with --k8s-localhost-test'
+  return nodes.some(isControlPlane) ? undefined : 'no node says that it carries the control plane'
+}

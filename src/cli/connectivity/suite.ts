@@ -8,8 +8,10 @@ import {northSouthLoadBalancing} from './tests/north-south-loadbalancing.ts'
 import {podToItselfViaServiceTest} from './tests/pod-to-itself-via-service.ts'
 import {podToPodNoFragTest} from './tests/pod-to-pod-no-frag.ts'
 import {allPolicies} from './tests/policies/all.ts'
+import {controlPlanePolicies} from './tests/policies/control-plane.ts'
 import {denyPolicies} from './tests/policies/deny.ts'
 import {cidrPolicies, egressPolicies} from './tests/policies/egress.ts'
+import {hostPolicies} from './tests/policies/host.ts'
 import {fromOutsidePolicies, ingressPolicies} from './tests/policies/ingress.ts'
 import {namespacePolicies} from './tests/policies/namespaces.ts'
 
@@ -30,4 +32,6 @@ export const suite: readonly ConnectivityTest[] = [
   ...cidrPolicies,
   ...namespacePolicies,
   ...denyPolicies,
+  ...controlPlanePolicies,
+  ...hostPolicies,
 ]

@@ -88,7 +88,7 @@ function sourceRows(status: StatusResponse): Row[] {
   const firewall = status['host-firewall']
   if (firewall !== undefined) {
     const devices = firewall.mode === 'Disabled' ? '' : `[${(firewall.devices ?? []).join(', ')}]`
-    rows.push(['Host firewall:', firewall.mode ?? '', ...(devices === '' ? [] : [devices])])
+    rows.push(['Host firewall:', firewall.mode ?? '', ...(devices === '' ? [] : [devices]), ...phaseOf(firewall)])
   }
   const {srv6} = status
   if (srv6 !== undefined) {
@@ -297,4 +297,11 @@ function goSeconds(text: string | undefined): number {
     seconds += Number(number) * {h: 3600, m: 60, s: 1, ms: 0.001}[unit as 'h' | 'm' | 's' | 'ms']
   }
   return seconds
+}
+
+/** Nothing where host policies are as confirmed as they should be. */
+function phaseOf(firewall: NonNullable<StatusResponse['host-firewall']>): string[] {
+  const {'policy-phase': phase, 'policy-trial-until': until} = firewall
+  if (phase === 'trial') return [`(new host policies on trial until ${until})`]
+  return phase === 'returned' ? ['(new host policies cut the node off: not in force)'] : []
 }

@@ -100,7 +100,7 @@ function connectionText({from, to, port, families, allowed, sides}: ExplainedCon
   const family = families.length === 1 ? ` (IPv${families[0]})` : ''
   const lines = [`${clean(from)} → ${clean(to)} ${port}${family}: ${verdict}`]
   for (const side of sides) lines.push(...sideLines(side, style))
-  if (sides.length === 0) lines.push('  neither end is a pod: no policy is asked')
+  if (sides.length === 0) lines.push('  no policy is asked: neither end is a pod, or a node with a host firewall')
   return `${lines.join('\n')}\n`
 }
 

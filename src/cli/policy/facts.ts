@@ -7,6 +7,7 @@ import {LabelSet, podLabels} from '../../model/labels.ts'
 import {parseProtocol, protocolNumbers} from '../../model/port.ts'
 import type {NamedPorts} from '../../policy/cidr-classes.ts'
 import type {ClusterFacts, Member} from '../../policy/cluster-model.ts'
+import {type Failsafe, failsafePorts} from '../../policy/failsafe.ts'
 import {defaultPolicyOptions, type PolicyOptions} from '../../policy/options.ts'
 import {checkPolicyObject} from '../../policy/policy-object.ts'
 import type {EnforcementMode} from '../../policy/resolve.ts'
@@ -46,7 +47,18 @@ export function factsOf(cluster: ClusterObjects, policies: readonly PolicySource
     mode: mode === 'always' || mode === 'never' ? mode : ('default' satisfies EnforcementMode),
     cidrMatchesNodes: (config['policy-cidr-match-mode'] ?? '').split(',').includes('nodes'),
     members: membersOf(cluster, options),
+    ...(config['host-firewall-failsafe'] === 'false' ? {} : {failsafe: failsafeOf(cluster)}),
   }
+}
+
+/** Agents know one port more: that of the address by which they reach the API server, mostly the same. */
+function failsafeOf({slices, config}: ClusterObjects): Failsafe {
+  const own = slices.filter(
+    ({metadata}) =>
+      metadata.namespace === 'default' && metadata.labels?.['kubernetes.io/service-name'] === 'kubernetes',
+  )
+  const apiServer = own.flatMap(({ports}) => (ports ?? []).flatMap(({port}) => port ?? []))
+  return failsafePorts({apiServer, health: Number(config['cluster-health-port'] ?? 4240)})
 }
 
 function referencesOf({cidrGroups, services, slices}: ClusterObjects): References {

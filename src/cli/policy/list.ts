@@ -53,6 +53,8 @@ export interface PolicyStatus {
   readonly partly: readonly string[]
   readonly pods: number
   readonly isolated: {readonly [D in Direction]: number}
+  /** with the host firewall */
+  readonly nodes?: {readonly count: number; readonly isolated: {readonly [D in Direction]: number}}
 }
 
 interface Loaded {
@@ -89,15 +91,19 @@ export async function policyStatus(options: ClusterOptions, signal: AbortSignal)
   const rows = loaded.checked.map((one) => rowOf(loaded, one))
   const named = (verdict: PolicyRow['verdict']) =>
     loaded.checked.filter((_, index) => rows[index]!.verdict === verdict).map((one) => nameOfPolicy(refOf(one)))
-  const pods = loaded.model.facts.members.filter(({kind}) => kind === 'pod')
-  const isolated = (direction: Direction) => pods.filter((pod) => isIsolated(loaded.model, pod, direction)).length
+  const {members} = loaded.model.facts
+  const [pods, nodes] = [members.filter(({kind}) => kind === 'pod'), members.filter(({kind}) => kind === 'node')]
+  const count = (among: readonly Member[], direction: Direction) =>
+    among.filter((member) => isIsolated(loaded.model, member, direction)).length
+  const isolated = (among: readonly Member[]) => ({ingress: count(among, 'ingress'), egress: count(among, 'egress')})
   return {
     mode: loaded.model.facts.mode,
     policies: rows.length,
     invalid: named('invalid'),
     partly: named('partly'),
     pods: pods.length,
-    isolated: {ingress: isolated('ingress'), egress: isolated('egress')},
+    isolated: isolated(pods),
+    ...(loaded.model.facts.options.hostFirewall ? {nodes: {count: nodes.length, isolated: isolated(nodes)}} : {}),
   }
 }
 
@@ -111,8 +117,8 @@ async function load(options: ClusterOptions, signal: AbortSignal): Promise<Loade
   }
 }
 
-function isIsolated(model: ClusterModel, pod: Member, direction: Direction): boolean {
-  const resolved = model.resolve(pod, direction)
+function isIsolated(model: ClusterModel, member: Member, direction: Direction): boolean {
+  const resolved = model.resolve(member, direction)
   return resolved !== 'open' && (resolved.isolatedBy === 'mode' || resolved.isolatedBy.length > 0)
 }
 
@@ -244,7 +250,7 @@ function shortPeer(peer: string): string {
 }
 
 export function policyStatusText(
-  {mode, policies, invalid, partly, pods, isolated}: PolicyStatus,
+  {mode, policies, invalid, partly, pods, isolated, nodes}: PolicyStatus,
   style: Style,
 ): string {
   const lines = [
@@ -253,6 +259,11 @@ export function policyStatusText(
     ...invalid.map((name) => `  ${style.bad('invalid')} ${clean(name)}`),
     ...partly.map((name) => `  ${style.warn('partly enforced')} ${clean(name)}`),
     `pods: ${pods}, isolated for ingress: ${isolated.ingress}, for egress: ${isolated.egress}`,
+    ...(nodes === undefined
+      ? []
+      : [
+          `nodes: ${nodes.count}, isolated for ingress: ${nodes.isolated.ingress}, for egress: ${nodes.isolated.egress}`,
+        ]),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -19,6 +19,7 @@ export const FLOW_SHARDS_MAX = 1024
 export const FLOW_SHARD_ENTRIES = 4096
 export const FRAGMENTS_MAX = 8192
 export const FRONTENDS_MAX = 65536
+export const HOST_SLOT = 4096
 export const L2_ENTRIES_MAX = 16384
 export const LAYOUT_RUNS_MAX = 12
 export const MAGLEV_CHUNK_PLACES = 32

@@ -259,7 +259,7 @@ export const ciliumLbRanges: MapShape<SourceRangeKey, number> = {
 export const ciliumLxc: MapShape<number, Endpoint> = {
   name: 'cilium_lxc',
   type: 2, // array
-  maxEntries: 4096,
+  maxEntries: 4097,
   key: u32,
   value: endpointCodec,
   flags: 128,

@@ -1,5 +1,6 @@
 /** Commands that explain policies, over a cluster with a few. */
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import {resources} from '../../../src/k8s/resources.ts'
 import {type TestCluster, testCluster} from '../support/cluster.ts'
 import {type ProgramResult, runProgram} from '../support/program.ts'
 import {putShop, textFile} from './shop.ts'
@@ -79,6 +80,38 @@ describe('policy explain', () => {
         ],
       },
     ])
+  })
+
+  test('asks the rules of nodes where there is a host firewall', async () => {
+    cluster.server.put(resources.configMaps, {
+      metadata: {namespace: 'kube-system', name: 'cilium-config'},
+      ...({data: {'enable-host-firewall': 'true'}} as object),
+    })
+    cluster.server.put(resources.ciliumClusterwideNetworkPolicies, {
+      metadata: {name: 'nodes'},
+      ...({
+        spec: {
+          nodeSelector: {},
+          ingress: [{fromEndpoints: [{matchLabels: {app: 'web'}}]}],
+          egressDeny: [{toEntities: ['all']}],
+        },
+      } as object),
+    })
+
+    const [client, ssh, own] = await Promise.all([
+      policy('explain', 'client', 'node/n1:9100'),
+      policy('explain', 'client', 'node/n1:22'),
+      policy('explain', 'node/n1', 'db:5432'),
+    ])
+    const {stdout: world} = await policy('explain', 'node/n1', '203.0.113.7:80')
+
+    expect(client.stdout).toContain(
+      'ingress of node/n1: denied, no rule allows it\n    isolated by CiliumClusterwideNetworkPolicy nodes ingress-isolation',
+    )
+    expect(ssh.stdout).toContain('ingress of node/n1: allowed, it keeps the node within reach, whatever policies say')
+    expect(own.stdout).toContain('egress of node/n1: exempt, a node always reaches its own pods')
+    expect(world).toContain('denied, a rule denies it\n    by CiliumClusterwideNetworkPolicy nodes egressDeny[0]')
+    expect((await policy('status')).stdout).toContain('nodes: 1, isolated for ingress: 1, for egress: 1\n')
   })
 
   test.each([
@@ -218,6 +251,31 @@ spec:
 })
 
 describe('policy preview', () => {
+  test('shows what a policy for nodes cuts off, and what stays open at them', async () => {
+    cluster.server.put(resources.configMaps, {
+      metadata: {namespace: 'kube-system', name: 'cilium-config'},
+      ...({data: {'enable-host-firewall': 'true'}} as object),
+    })
+    using file = textFile(`
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: nodes}
+spec:
+  nodeSelector: {}
+  ingress: [{fromEndpoints: [{matchLabels: {app: web}}]}]
+`)
+
+    const {stdout} = await policy('preview', file.path, '-o', 'json')
+
+    const changes = (JSON.parse(stdout) as {changes: {from: {name: string}; to: {name: string}; ports: string[]}[]})
+      .changes
+    const client = changes.find(({from, to}) => from.name === 'shop/client' && to.name === 'node/n1')
+    expect(client?.ports).toEqual(expect.arrayContaining(['TCP/23-4239', 'UDP']))
+    expect(client?.ports.join()).not.toMatch(/TCP\/22\b/)
+    expect(changes.some(({from}) => from.name === 'shop/web')).toBe(false)
+    expect(changes.some(({from}) => from.name === 'node/n1')).toBe(false)
+  })
+
   test('shows who is cut off and who gets in, and by which rule', async () => {
     using file = textFile(`
 apiVersion: networking.k8s.io/v1

@@ -4,7 +4,8 @@
  */
 import type {AddressPlan} from '../../../src/agent/identity/address-rows.ts'
 import type {SetMaps, StoredSet} from '../../../src/agent/policy/door.ts'
-import {PolicyEnforcer} from '../../../src/agent/policy/enforcer.ts'
+import {type HostPart, PolicyEnforcer} from '../../../src/agent/policy/enforcer.ts'
+import type {Refusal} from '../../../src/agent/policy/refusal.ts'
 import type {FormerSets} from '../../../src/agent/policy/standings.ts'
 import {AddressClaimants} from '../../../src/agent/reconcile/address-claimants.ts'
 import {addressReconciler} from '../../../src/agent/reconcile/addresses.ts'
@@ -12,13 +13,15 @@ import type {EndpointSets} from '../../../src/agent/reconcile/datapath-door.ts'
 import {policyRow} from '../../../src/agent/reflect/policy.ts'
 import type {AddressRow, EndpointRow} from '../../../src/agent/state/rows.ts'
 import {createTables} from '../../../src/agent/state/tables.ts'
+import {HOST_SLOT} from '../../../src/datapath/gen/constants.ts'
 import {Cidr} from '../../../src/model/cidr.ts'
 import {identity} from '../../../src/model/identity.ts'
 import {Ip} from '../../../src/model/ip.ts'
 import {LabelSet} from '../../../src/model/labels.ts'
 import {PrefixTable} from '../../../src/model/prefix-table.ts'
+import {type Failsafe, noFailsafe} from '../../../src/policy/failsafe.ts'
 import {RuleSetLookup} from '../../../src/policy/lookup.ts'
-import {defaultPolicyOptions} from '../../../src/policy/options.ts'
+import {defaultPolicyOptions, type PolicyOptions} from '../../../src/policy/options.ts'
 import type {NumberedGroup, PeerRow} from '../../../src/policy/peer-groups.ts'
 import type {PolicyKind} from '../../../src/policy/rule.ts'
 import {silentLog} from '../../../src/runtime/log.ts'
@@ -55,6 +58,51 @@ interface Pod {
 
 const plan: AddressPlan = {ipv4: true, ipv6: true, tunnel: false, underlay: 4, nativeCidrs: []}
 
+/** What a host firewall meets: its row, its memory on disk, and who witnesses that the node is within reach. */
+export class HostRig {
+  readonly maps: PlainMaps
+  /** on disk */
+  confirmed: string | undefined
+  apiServer = true
+  others = true
+  failsafe: Failsafe = noFailsafe
+  private readonly listeners = new Set<() => void>()
+
+  constructor(maps: PlainMaps) {
+    this.maps = maps
+  }
+
+  /** Another node's probe is answered. */
+  probe(): void {
+    for (const listener of this.listeners) listener()
+  }
+
+  part(): HostPart {
+    return {
+      row: {
+        put: (sets) => {
+          this.maps.endpoints.set(HOST_SLOT, {...sets, generation: 1})
+          this.maps.wrote(`host ${sets.ingress} ${sets.egress}`)
+        },
+      },
+      former: this.maps.endpoints.get(HOST_SLOT),
+      memory: {read: () => this.confirmed, write: (content) => void (this.confirmed = content)},
+      witnesses: {
+        askApiServer: async () => {
+          if (!this.apiServer) throw new Error('connect ETIMEDOUT')
+        },
+        probedByOthers: () => this.others,
+        onProbed: (listener) => {
+          this.listeners.add(listener)
+          return () => this.listeners.delete(listener)
+        },
+      },
+      audits: () => false,
+      failsafe: () => this.failsafe,
+    }
+  }
+}
+
 export class PolicyWorld {
   readonly maps: PlainMaps
   readonly tables = createTables()
@@ -62,16 +110,18 @@ export class PolicyWorld {
   readonly enforcer: PolicyEnforcer
   private readonly claimants: AddressClaimants
   private readonly runner: ReconcilerRunner<AddressRow>
+  private readonly options: PolicyOptions
   private version = 0
   mode: 'default' | 'always' | 'never' = 'default'
   /** policies that are not in force, and why */
-  refused: ReadonlyMap<string, string> = new Map()
+  refused: ReadonlyMap<string, Refusal> = new Map()
   /** passes that put changes of policies into force */
   enforced = 0
 
   /** An agent starts, over maps that another may have left. */
-  constructor(maps = new PlainMaps(), clock = new FakeClock()) {
+  constructor(maps = new PlainMaps(), clock = new FakeClock(), host?: HostRig) {
     this.maps = maps
+    this.options = {...defaultPolicyOptions, hostFirewall: host !== undefined}
     this.clock = clock
     const {tables} = this
     const former: FormerSets = new Map([...maps.endpoints].map(([slot, row]) => [slot, {...row}]))
@@ -93,7 +143,8 @@ export class PolicyWorld {
           maps.groups = groups
         },
       },
-      policyOptions: defaultPolicyOptions,
+      policyOptions: this.options,
+      host: host?.part(),
       nodesMatch: false,
       mode: () => this.mode,
       audits: () => false,
@@ -166,11 +217,30 @@ export class PolicyWorld {
   apply(kind: PolicyKind, name: string, spec: object): void {
     this.version++
     const metadata = {name, namespace: 'default', uid: name, resourceVersion: String(this.version)}
-    this.tables.policies.upsert(policyRow(kind, {metadata, spec} as never, defaultPolicyOptions))
+    this.tables.policies.upsert(policyRow(kind, {metadata, spec} as never, this.options))
   }
 
   delete(kind: PolicyKind, name: string): void {
     this.tables.policies.delete(`${kind} default/${name}`)
+  }
+
+  /** A clusterwide policy. */
+  applyWide(name: string, spec: object): void {
+    this.version++
+    const metadata = {name, uid: name, resourceVersion: String(this.version)}
+    this.tables.policies.upsert(policyRow('CiliumClusterwideNetworkPolicy', {metadata, spec} as never, this.options))
+  }
+
+  deleteWide(name: string): void {
+    this.tables.policies.delete(`CiliumClusterwideNetworkPolicy ${name}`)
+  }
+
+  /** What the Node of this node says. */
+  node(labels: Readonly<Record<string, string>>): void {
+    this.tables.localNode.upsert({
+      ...{name: 'n1', uid: 'n1', internalIps: [], externalIps: [], podCidrs: [], labels, taints: []},
+      runtime: undefined,
+    })
   }
 
   /** Every source has told all it had. */

@@ -14,6 +14,7 @@ function world() {
     nodeWide: () => state.nodeWide,
     endpointMap: {put: ({id}, sets) => void log.push(`${id} ${sets.audit === true ? 'audits' : 'enforces'}`)},
     setsOf: (row): EndpointSets => ({ingress: 16, egress: 17, audit: audit.audits(row)}),
+    putHost: () => void log.push('host'),
     moveEpoch: () => void log.push('epoch'),
     remember: async ({id, audit: own}) => void log.push(`remember ${id} ${own}`),
   })
@@ -29,7 +30,7 @@ test('the node’s word turns every endpoint, and flows are judged again after t
   state.nodeWide = true
   audit.follow()
 
-  expect(log).toEqual(['1 audits', '2 audits', 'epoch'])
+  expect(log).toEqual(['1 audits', '2 audits', 'host', 'epoch'])
 })
 
 test('an endpoint’s own word beats the node’s, both ways, and is kept', async () => {
@@ -42,5 +43,5 @@ test('an endpoint’s own word beats the node’s, both ways, and is kept', asyn
   log.length = 0
   audit.follow()
 
-  expect(log).toEqual(['1 audits', '2 enforces', 'epoch'])
+  expect(log).toEqual(['1 audits', '2 enforces', 'host', 'epoch'])
 })

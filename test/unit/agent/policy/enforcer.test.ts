@@ -117,7 +117,10 @@ describe('an endpoint', () => {
     expect(world.ask(7, 'ingress', stranger.ip, 80)).toBe('deny')
     expect(world.ask(7, 'ingress', friend.ip, 80)).toBe('allow')
     expect(world.tables.endpoints.status('7', 'policy')).toMatchObject({state: 'error', code: 'POLICY_MAPS_FULL'})
-    expect(world.refused.get('NetworkPolicy default/np2')).toBe('the maps of rule sets are full')
+    expect(world.refused.get('NetworkPolicy default/np2')).toEqual({
+      reason: 'NoRoom',
+      message: 'the maps of rule sets are full',
+    })
     const before = world.enforced
 
     world.maps.full = 1000

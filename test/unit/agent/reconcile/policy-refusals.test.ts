@@ -6,6 +6,7 @@ import {silentLog} from '../../../../src/runtime/log.ts'
 import {FakeClock} from '../../../support/fake-clock.ts'
 
 const key = 'CiliumNetworkPolicy shop/web'
+const tooMany = {reason: 'NoRoom', message: 'too many rules'} as const
 
 function world(conditions: readonly Condition[] = [], kind: PolicyRow['kind'] = 'CiliumNetworkPolicy') {
   const clock = new FakeClock()
@@ -41,7 +42,7 @@ test('a policy that does not fit gets an event and a condition, once, and anothe
   const {reports, state} = world([{type: 'Valid', status: 'True'}])
 
   for (let pass = 0; pass < 3; pass++) {
-    reports.tell(new Map([[key, 'too many rules']]))
+    reports.tell(new Map([[key, tooMany]]))
     await reports.whenIdle()
   }
   expect(state.events).toEqual([
@@ -60,7 +61,7 @@ test('where somebody else was faster it is tried again', async () => {
   const {clock, reports, state} = world()
   state.faster = 1
 
-  reports.tell(new Map([[key, 'too many rules']]))
+  reports.tell(new Map([[key, tooMany]]))
   await reports.whenIdle()
   expect(enforced(state.conditions)).toEqual([])
   await clock.advance(5_000)
@@ -82,17 +83,33 @@ test('what a life before has said is taken back, what another node says stays', 
 })
 
 test('the time of a condition is that of its last change', () => {
-  const first = withEnforcement([], {nodeName: 'n1', reason: 'a', now: '2026-01-01T00:00:00Z'})!
-  const second = withEnforcement(first, {nodeName: 'n2', reason: 'b', now: '2026-01-02T00:00:00Z'})!
+  const first = withEnforcement([], {
+    nodeName: 'n1',
+    refusal: {reason: 'NoRoom', message: 'a'},
+    now: '2026-01-01T00:00:00Z',
+  })!
+  const second = withEnforcement(first, {
+    nodeName: 'n2',
+    refusal: {reason: 'NotConfirmed', message: 'b'},
+    now: '2026-01-02T00:00:00Z',
+  })!
 
-  expect(second).toMatchObject([{status: 'False', message: 'node n2: b', lastTransitionTime: '2026-01-01T00:00:00Z'}])
-  expect(withEnforcement(second, {nodeName: 'n2', reason: 'b', now: '2026-01-03T00:00:00Z'})).toBeUndefined()
+  expect(second).toMatchObject([
+    {status: 'False', reason: 'NotConfirmed', message: 'node n2: b', lastTransitionTime: '2026-01-01T00:00:00Z'},
+  ])
+  expect(
+    withEnforcement(second, {
+      nodeName: 'n2',
+      refusal: {reason: 'NotConfirmed', message: 'b'},
+      now: '2026-01-03T00:00:00Z',
+    }),
+  ).toBeUndefined()
 })
 
 test('a NetworkPolicy has no status: its event is all there is', async () => {
   const {reports, state} = world([], 'NetworkPolicy')
 
-  reports.tell(new Map([['NetworkPolicy shop/web', 'too many rules']]))
+  reports.tell(new Map([['NetworkPolicy shop/web', tooMany]]))
   await reports.whenIdle()
 
   expect(state.events).toHaveLength(1)

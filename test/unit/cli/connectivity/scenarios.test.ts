@@ -1,4 +1,5 @@
-import {expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
+import {podToControlPlaneHost, podToK8sLocal} from '../../../../src/cli/connectivity/scenarios/control-plane.ts'
 import {ciliumHealth, healthProblem} from '../../../../src/cli/connectivity/scenarios/health.ts'
 import {hostToPod, podToHost, podToHostPort} from '../../../../src/cli/connectivity/scenarios/host.ts'
 import {podToPodNoFrag} from '../../../../src/cli/connectivity/scenarios/no-frag.ts'
@@ -11,7 +12,7 @@ import {
 } from '../../../../src/cli/connectivity/scenarios/service.ts'
 import {podToCidr, podToWorld} from '../../../../src/cli/connectivity/scenarios/world.ts'
 import type {Action, Scenario, TestContext} from '../../../../src/cli/connectivity/test.ts'
-import {context, features, fine, peer} from './fake-context.ts'
+import {context, features, fine, options, peer} from './fake-context.ts'
 
 async function actions(scenario: Scenario, where: TestContext = context()): Promise<Action[]> {
   const found: Action[] = []
@@ -82,6 +83,30 @@ test('each echo asks itself', async () => {
 test('each client pings all nodes and each node asks all echoes', async () => {
   expect(await actions(podToHost)).toHaveLength(3 * 2 * 2)
   expect(await actions(hostToPod)).toHaveLength(2 * 2 * 2)
+})
+
+describe('nodes of the control plane', () => {
+  const nodes = [
+    {metadata: {name: 'n1', labels: {'node-role.kubernetes.io/control-plane': ''}}, spec: {}, status: {}},
+    {metadata: {name: 'n2'}, spec: {}, status: {}},
+  ]
+
+  test('each client pings those alone, and asks the API server', async () => {
+    const pings = await actions(podToControlPlaneHost, context({nodes}))
+
+    expect(new Set(pings.map(({to}) => to.name))).toEqual(new Set(['node n1']))
+    expect(pings).toHaveLength(3 * 2)
+    expect(await actions(podToK8sLocal, context({nodes}))).toHaveLength(3)
+  })
+
+  test('they have to be asked for, and to be there', () => {
+    const requires = podToControlPlaneHost.requires![0]!
+    const asked = {...options(), k8sLocalhost: true}
+
+    expect(requires(context({nodes}))).toMatch(/--k8s-localhost-test/)
+    expect(requires(context({nodes: [], options: asked}))).toMatch(/^no node says/)
+    expect(requires(context({nodes, options: asked}))).toBeUndefined()
+  })
 })
 
 test('host ports are asked for at the node of the echo', async () => {

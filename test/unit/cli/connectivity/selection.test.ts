@@ -32,7 +32,7 @@ test('a pattern with ! leaves out, and leaving out wins', () => {
 test('patterns are separated by commas as well as by repeating the flag', () => {
   const both = ['no-policies/host-to-pod', 'no-policies/pod-to-cidr']
 
-  expect(paths(['^no-policies/pod-to-cidr,/host-to-pod$', '!entity,!except'])).toEqual(both)
+  expect(paths(['^no-policies/pod-to-cidr,/host-to-pod$', '!entity,!except,!host-firewall'])).toEqual(both)
   expect(paths(['^no-policies/pod-to-cidr', '^no-policies/host-to-pod$'])).toEqual(both)
 })
 

@@ -1,0 +1,143 @@
+/**
+ * Host policies on real nodes, with nothing that keeps ports open (`hostFirewall.failsafe: false`), so that a policy can
+ * really cut a node off.
+ */
+import {execa} from 'execa'
+import {afterAll, beforeAll, expect, test} from 'vitest'
+import {Cluster, until} from '../support/lab/cluster.ts'
+
+const cluster = new Cluster('t-hostfw')
+/** Hubble's port on every node. */
+const port = 4244
+let addresses: {readonly node1: readonly string[]; readonly node2: readonly string[]}
+
+beforeAll(async () => {
+  await cluster.down()
+  await cluster.up(2)
+  await cluster.ciliumOk(
+    ...['install', '--wait', '--set', 'ipv6.enabled=true'],
+    ...['--set', 'hostFirewall.enabled=true', '--set', 'hostFirewall.failsafe=false'],
+  )
+  await cluster.ciliumOk('status', '--wait')
+  const of = async (node: string) => {
+    const path = 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'
+    return (await cluster.kubectl('get', 'node', node, '-o', path)).trim().split(/\s+/)
+  }
+  addresses = {node1: await of('node1'), node2: await of('node2')}
+})
+afterAll(async () => {
+  await cluster.down()
+})
+
+/** Nobody of the world reaches Hubble on node1. */
+const sound = hostPolicy('sound', {
+  ingressDeny: [{fromEntities: ['world'], toPorts: [{ports: [{port: String(port), protocol: 'TCP'}]}]}],
+})
+const closed = hostPolicy('closed', {ingressDeny: [{fromEntities: ['all']}], egressDeny: [{toEntities: ['all']}]})
+
+test('a policy that leaves the node within reach holds at once, from the outside alone, and is confirmed', async () => {
+  expect(await heard('outside', 'node1')).toEqual([true, true])
+  await cluster.apply(sound)
+
+  await until('the policy to hold', 20_000, async () => (await isCut('outside', 'node1')) || undefined)
+  expect(await phase('node1')).toBe('trial')
+  expect(await heard('outside', 'node2')).toEqual([true, true])
+  expect(await heard('node2', 'node1')).toEqual([true, true])
+  await until('the trial to end', 90_000, async () => (await phase('node1')) === 'confirmed' || undefined)
+  expect(await heard('outside', 'node1')).toEqual([false, false])
+})
+
+test('it holds while the agent is away and after it has come back, without another trial', async () => {
+  await cluster.killAgent('node1')
+  expect(await heard('outside', 'node1')).toEqual([false, false])
+  await cluster.agentsReady()
+
+  expect(await phase('node1')).toBe('confirmed')
+  expect(await heard('outside', 'node1')).toEqual([false, false])
+})
+
+test('a policy that cuts the node off from the API server and its neighbours returns by itself, and says so', async () => {
+  await cluster.apply(closed)
+  await until('the node to be cut off', 20_000, async () => (await isCut('node2', 'node1')) || undefined)
+
+  await until('the node to be back', 120_000, async () => (await isHeard('node2', 'node1')) || undefined)
+
+  const condition = await until('the condition', 60_000, async () => {
+    const path = 'jsonpath={.status.conditions[?(@.type=="Enforced")]}'
+    const text = await cluster.kubectl('get', 'ccnp', 'closed', '-o', path)
+    return text === '' ? undefined : (JSON.parse(text) as {status: string; reason: string; message: string})
+  })
+  expect(condition).toMatchObject({status: 'False', reason: 'NotConfirmed'})
+  expect(condition.message).toMatch(/^node node1: .*API server did not answer/)
+  // what was confirmed before is what holds
+  expect(await heard('outside', 'node1')).toEqual([false, false])
+  await until('the agent to tell', 60_000, async () => (await phase('node1')) === 'returned' || undefined)
+})
+
+test('a node that is killed out of a trial starts with what was confirmed', async () => {
+  await cluster.kubectl('delete', 'ccnp', 'closed', '--wait=true')
+  await until('nothing to be tried', 30_000, async () => (await phase('node1')) === 'confirmed' || undefined)
+  await cluster.apply(closed)
+  await until('the node to be cut off', 20_000, async () => (await isCut('node2', 'node1')) || undefined)
+
+  await cluster.killAgent('node1')
+
+  // the next agent goes back before it has asked the API server anything, and tries again when it knows the policies
+  await until('the node to be back', 60_000, async () => (await isHeard('node2', 'node1')) || undefined)
+  await cluster.kubectl('delete', 'ccnp', 'closed', '--wait=true')
+  await until('a confirmed node', 120_000, async () => (await phase('node1')) === 'confirmed' || undefined)
+})
+
+test('the connectivity tests of host policies pass', async () => {
+  await cluster.kubectl('delete', 'ccnp', '--all', '--wait=true')
+  const {exitCode, stdout, stderr} = await cluster.cilium('connectivity', 'test', '--test', '^host-firewall')
+
+  expect(exitCode, `${stdout}\n${stderr}`).toBe(0)
+})
+
+test('without policies everybody reaches the node again', async () => {
+  await cluster.kubectl('delete', 'ccnp', '--all', '--wait=true')
+
+  await until('the node to be open', 30_000, async () => (await isHeard('outside', 'node1')) || undefined)
+  expect(await phase('node1')).toBe('confirmed')
+})
+
+function hostPolicy(name: string, rules: object): object {
+  return {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumClusterwideNetworkPolicy',
+    metadata: {name},
+    // isolating nothing: what no rule denies passes
+    spec: {
+      nodeSelector: {matchLabels: {'kubernetes.io/hostname': 'node1'}},
+      enableDefaultDeny: {ingress: false, egress: false},
+      ...rules,
+    },
+  }
+}
+
+/** Does Hubble's port answer at each address of a node, in any way? */
+async function heard(from: string, to: 'node1' | 'node2'): Promise<boolean[]> {
+  return await Promise.all(
+    addresses[to].map(async (address) => {
+      const url = `https://${address.includes(':') ? `[${address}]` : address}:${port}/`
+      const script = `curl -sk -o /dev/null --connect-timeout 3 -g '${url}'; echo $?`
+      return (await cluster.at(from, 'sh', '-c', script)).trim() !== '28'
+    }),
+  )
+}
+
+const isHeard = async (from: string, to: 'node1' | 'node2') => (await heard(from, to)).every((one) => one)
+const isCut = async (from: string, to: 'node1' | 'node2') => (await heard(from, to)).every((one) => !one)
+
+/** How the newest host policies fare at a node, by its agent's socket. */
+async function phase(node: string): Promise<string> {
+  const script = 'curl -s --unix-socket /var/run/cilium/cilium.sock http://localhost/v1/healthz'
+  const {stdout} = await execa(
+    process.execPath,
+    ['bin/cilium.js', 'lab', 'exec', '--name', cluster.name, node, '--', 'sh', '-c', script],
+    {reject: false, stdin: 'ignore'},
+  )
+  const status = stdout === '' ? {} : (JSON.parse(stdout) as {'host-firewall'?: {'policy-phase'?: string}})
+  return status['host-firewall']?.['policy-phase'] ?? 'unknown'
+}
