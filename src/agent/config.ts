@@ -236,7 +236,7 @@ const settings = {
   'bpf-ct-global-any-max': number(0, 0, 16_777_216),
   'monitor-aggregation': choice(['none', 'lowest', 'low', 'medium', 'maximum'], 'medium'),
   'monitor-aggregation-interval': duration(5000),
-  'monitor-aggregation-flags': words(['all']),
+  'monitor-aggregation-flags': words(['syn', 'fin', 'rst']),
   'bpf-events-drop-enabled': flag(true),
   'bpf-events-policy-verdict-enabled': flag(true),
   'bpf-events-trace-enabled': flag(true),

@@ -122,9 +122,9 @@ const denyResponses: Readonly<Record<AgentConfig['policy-deny-response'], number
 
 const flagBits: Readonly<Record<string, number>> = {fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128}
 
-/** `all` means every flag but those that change all the time. */
+/** `all` means every flag. */
 function tcpFlags(words: readonly string[]): number {
-  if (words.includes('all')) return flagBits['fin']! | flagBits['syn']! | flagBits['rst']!
+  if (words.includes('all')) return 0xff
   return words.reduce((bits, word) => bits | (flagBits[word.toLowerCase()] ?? 0), 0)
 }
 
