@@ -95,6 +95,19 @@ test('the connectivity tests of host policies pass', async () => {
   expect(exitCode, `${stdout}\n${stderr}`).toBe(0)
 })
 
+test('so do those of the control plane, where a node says that it carries it', async () => {
+  await cluster.kubectl('label', 'node', 'node2', 'node-role.kubernetes.io/control-plane=')
+  const {exitCode, stdout, stderr} = await cluster.cilium(
+    ...['connectivity', 'test', '--test', 'controlplane', '--k8s-localhost-test', '-o', 'json'],
+  )
+  await cluster.kubectl('label', 'node', 'node2', 'node-role.kubernetes.io/control-plane-')
+
+  expect(exitCode, `${stdout}\n${stderr}`).toBe(0)
+  // by entity; prefixes do not mean nodes here
+  expect(stdout).toMatch(/pod-to-controlplane-host/)
+  expect(stdout).toMatch(/pod-to-k8s-local/)
+})
+
 test('without policies everybody reaches the node again', async () => {
   await cluster.kubectl('delete', 'ccnp', '--all', '--wait=true')
 
