@@ -4,6 +4,7 @@
 #include "lib/bpf.h"
 #include "lib/pkt.h"
 #include "lib/act.h"
+#include "lib/dsr_receive.h"
 #include "lib/eth.h"
 #include "lib/nd.h"
 #include "lib/l2.h"
@@ -46,6 +47,11 @@ static __always_inline int netdev_receive(struct __sk_buff *ctx, struct pkt *p)
 	}
 	if (cfg.host_firewall && netdev_is_overlay(p, &p->key.src))
 		return stack_has_it(p, TRACE_TO_HOST);
+	if (cfg.dsr) {
+		ret = dsr_receive(ctx, p);
+		if (ret)
+			return ret;
+	}
 	ret = walk(ctx, p);
 	if (host_is_judged(p))
 		ret = host_outcome(p, ret);

@@ -4,6 +4,7 @@
 #include "lib/bpf.h"
 #include "lib/pkt.h"
 #include "lib/act.h"
+#include "lib/dsr_receive.h"
 #include "lib/eth.h"
 #include "lib/nd.h"
 #include "lib/walk.h"
@@ -48,6 +49,11 @@ static __always_inline int overlay_receive(struct __sk_buff *ctx, struct pkt *p)
 		return -DROP_FORBIDDEN_ICMPV6_MESSAGE;
 	if (address_is_group(&p->key.dst) || address_is_link_local6(&p->key.dst))
 		return -DROP_UNKNOWN_L3_TARGET_ADDRESS;
+	if (cfg.dsr) {
+		ret = dsr_receive(ctx, p);
+		if (ret)
+			return ret;
+	}
 	ret = walk(ctx, p);
 	if (host_is_judged(p))
 		ret = host_outcome(p, ret);

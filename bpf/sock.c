@@ -87,6 +87,9 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, const struct soc
 	frontend = frontend_find(&key, true);
 	if (!frontend)
 		frontend = find_on_nodes(&key, cookie == cfg.host_cookie);
+	/* whether the pod is one of the backends, only its packets tell */
+	if (frontend && (frontend->flags & FRONTEND_SPARES_BACKENDS) && cookie != cfg.host_cookie)
+		return SEND_PLAIN;
 	if (!frontend) {
 		peers = bpf_sk_storage_get(&cilium_sockets, ctx->sk, NULL, 0);
 		if (peers) {

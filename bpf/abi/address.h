@@ -38,6 +38,7 @@ struct prefix_key {
 enum device_flags {
 	DEVICE_MASQUERADE = 1 << 0, /* traffic that leaves here may be masqueraded */
 	DEVICE_L3 = 1 << 1,	    /* no Ethernet header */
+	DEVICE_XDP = 1 << 2,	    /* frames may be sent here from other devices' XDP programs */
 };
 
 struct device {

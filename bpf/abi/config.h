@@ -14,6 +14,13 @@ enum monitor_level {
 	MONITOR_MAXIMUM = 4,
 };
 
+/* How a node hands a client's packet to the backend's node, which then answers the client itself. */
+enum dsr_dispatch {
+	DSR_OFF = 0,
+	DSR_OPTION = 1, /* service address and port in an IPv4 option or IPv6 destination option */
+	DSR_IPIP = 2,	/* the packet as it came, inside another one for the backend */
+};
+
 #define LAYOUT_RUNS_MAX 12
 
 struct config {
@@ -79,6 +86,8 @@ struct config {
 	__u8 bind_protection; /* processes of the node may not listen on NodePorts */
 	__u8 deny_response;   /* enum deny_response: what denied senders are told */
 	__u8 event_payload; /* bytes of packets that events carry, EVENT_PAYLOAD_MAX at most; 0: none */
+	__u8 dsr;	    /* enum dsr_dispatch, for frontends with FRONTEND_DSR */
+	__u8 pad[7];
 	__u64 host_cookie; /* of the node's network namespace */
 	/* Where the bytes of struct flow stand in the layout before: runs that both have. The first holds `expires`, at 0 in
 	 * every layout. */

@@ -50,6 +50,7 @@ EXPORT(enum, port_form);
 EXPORT(enum, policy_flags);
 EXPORT(enum, deny_response);
 EXPORT(struct, event_sample);
+EXPORT(enum, dsr_dispatch);
 EXPORT(struct, config);
 EXPORT(struct, endpoint);
 EXPORT(struct, address);

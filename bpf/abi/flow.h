@@ -28,6 +28,7 @@ enum flow_zone {
 	FLOW_ZONE_CLUSTER = 0,
 	FLOW_ZONE_STACK = 1,  /* seen a second time, after the node's own stack has routed it */
 	FLOW_ZONE_PIECES = 2, /* fragments whose ports nobody knows */
+	FLOW_ZONE_DSR = 3,    /* answers that go another way: the reverse entry is never met */
 };
 
 /* Where a packet of an entry's direction goes, and where it comes from. */
@@ -48,8 +49,14 @@ enum flow_flags {
 	FLOW_RELATED = 1 << 5,	/* made for an ICMP error's inner flow */
 	FLOW_PROXY = 1 << 6,	/* redirected to a proxy */
 	FLOW_HOST = 1 << 7,	/* one end is this node's own stack */
-	FLOW_DSR = 1 << 8,
+	FLOW_DSR = 1 << 8,	/* forward entry: the backend's node answers the client itself */
 	FLOW_AUDITED = 1 << 9,
+	FLOW_WRAPPED =
+		1 << 10, /* forward entry: packets leave inside another from to_src to to_dst */
+	FLOW_SERVED =
+		1
+		<< 11, /* answers leave as the service whose name came in an option: only the reverse entry
+				 * translates, and its to_* is not the reverse of the forward entry's key */
 };
 
 enum flow_state {

@@ -43,10 +43,12 @@ enum frontend_flags {
 	FRONTEND_KEEP_SOURCE =
 		1 << 4,		/* backends see the client's address: they are all on this node */
 	FRONTEND_DROP = 1 << 5, /* without backends: silence, not a refusal */
-	FRONTEND_DSR = 1 << 6,
+	FRONTEND_DSR = 1 << 6,	/* backends elsewhere answer clients from outside themselves */
 	FRONTEND_ADDRESS =
 		1 << 7, /* the row for every other port and protocol of a service address */
 	FRONTEND_INTERNAL_ONLY = 1 << 8, /* not for clients from outside */
+	FRONTEND_SPARES_BACKENDS =
+		1 << 9, /* of the inside's row: its own backends go by the outside's */
 };
 
 struct frontend_key {

@@ -4,6 +4,7 @@
 #ifndef LIB_ENDS_H
 #define LIB_ENDS_H
 
+#include "dsr.h"
 #include "judge.h"
 #include "masquerade.h"
 #include "service_open.h"
@@ -108,8 +109,13 @@ static __always_inline int ends_to_service(struct pkt *p, struct scratch *s, str
 		return ret;
 	ways->forward = s->dst.way;
 	ways->reverse = WAY_ROUTE;
+	/* nodes and pods may be clients of the very node that would answer */
+	if (s->src.exact)
+		s->target.flags &= ~TARGET_DSR;
 	if (s->dst.way == WAY_TUNNEL || s->dst.way == WAY_ROUTE)
 		s->target.flags |= TARGET_AWAY;
+	else
+		s->target.flags &= ~TARGET_DSR;
 	return 0;
 }
 
@@ -136,6 +142,19 @@ static __always_inline int ends_to_host(struct pkt *p, struct scratch *s, struct
 	return 0;
 }
 
+/* Another node has chosen a backend here for a client of its own: it is answered from here, by the routing table. */
+static __always_inline int ends_from_dsr(struct pkt *p, struct scratch *s, struct ways *ways)
+{
+	int ret = dsr_target(p);
+
+	if (ret)
+		return ret;
+	ret = ends_to_service(p, s, ways);
+	if (ret)
+		return ret;
+	return s->target.flags & TARGET_AWAY ? -DROP_STALE_OR_UNROUTABLE_IP : 0;
+}
+
 /* From the wire: only what goes to a pod or a service is ours, and to the node itself where it has rules. Nobody out there has an address of this node or its pods, nor, with
  * an overlay, of another node's pods. */
 static __always_inline int ends_from_netdev(struct pkt *p, struct scratch *s, struct ways *ways)
@@ -143,6 +162,8 @@ static __always_inline int ends_from_netdev(struct pkt *p, struct scratch *s, st
 	const struct address *dst;
 	int ret;
 
+	if (cfg.dsr && (p->flags & PKT_DSR))
+		return ends_from_dsr(p, s, ways);
 	if (cfg.nodeport && service_may_begin(p)) {
 		ret = service_target(p, false);
 		if (ret < 0)

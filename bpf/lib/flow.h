@@ -45,8 +45,12 @@ static __always_inline struct flow *flow_find_live(const struct flow_key *key, _
 /* Do packets that match `flow` leave with the tuple whose answers have `key`? */
 static __always_inline bool flow_leads_to(const struct flow *flow, const struct flow_key *key)
 {
-	return flow->to_sport == key->dport && flow->to_dport == key->sport &&
-	       addr_equal(&flow->to_src, &key->dst) && addr_equal(&flow->to_dst, &key->src);
+	if (flow->to_dport != key->sport || !addr_equal(&flow->to_dst, &key->src))
+		return false;
+	/* the answers' source is another one than the asked: that of the service */
+	if (unlikely((flow->flags & (FLOW_SERVED | FLOW_REVERSE)) == (FLOW_SERVED | FLOW_REVERSE)))
+		return !addr_equal(&flow->to_src, &key->dst);
+	return flow->to_sport == key->dport && addr_equal(&flow->to_src, &key->dst);
 }
 
 static __always_inline void flow_key_reverse(const struct flow_key *key, struct flow_key *to)
@@ -72,7 +76,8 @@ static __always_inline void flow_delete(const struct flow_key *key, __u32 answer
 
 /* Ends a flow whose entry was seen with `expires`: condemns it, then deletes both entries. False: somebody has kept it
  * alive or ended it in the meantime. */
-static __noinline bool flow_kill(const struct flow_key *key, struct flow *flow, __u64 expires)
+static __noinline __attribute__((unused)) bool flow_kill(const struct flow_key *key,
+							 struct flow *flow, __u64 expires)
 {
 	struct flow_key peer_key;
 	struct flow *peer;
@@ -97,8 +102,10 @@ static __always_inline __u64 flow_lifetime(const struct flow *flow, __u8 proto)
 
 	if (proto == IPPROTO_TCP)
 		seconds = flow->state == FLOW_ESTABLISHED ? cfg.tcp_established_s
-			  : flow->state == FLOW_CLOSING	  ? cfg.tcp_closing_s
-							  : cfg.tcp_opening_s;
+			  /* nobody has seen whether the other side has finished, too */
+			  : flow->state == FLOW_CLOSING && !(flow->flags & FLOW_DSR)
+				  ? cfg.tcp_closing_s
+				  : cfg.tcp_opening_s;
 	else
 		seconds = flow->answered ? cfg.any_established_s : cfg.any_opening_s;
 	return seconds * NS_PER_S;
@@ -122,11 +129,11 @@ static __always_inline void flow_set_answered(const struct flow_key *key, struct
 /* What a packet means for the life of its flow, when it means more than "still here": the first answer, the steps of
  * a TCP connection, a second gone by. Keeps both entries alike.
  * A TCP connection counts as answered when each side has acknowledged the other: a flood of SYNs that a server
- * answers stays unanswered. */
+ * answers stays unanswered. Of a flow whose answers go another way only the client's side is seen, and counts alone. */
 __separate int flow_progress(struct pkt *p, struct flow *flow)
 {
 	struct flow_key peer_key;
-	bool answered, tcp;
+	bool answered, tcp, alone;
 	struct flow *peer;
 	__u8 flags, state;
 	__u64 until;
@@ -134,6 +141,7 @@ __separate int flow_progress(struct pkt *p, struct flow *flow)
 	if (!p || !flow)
 		return 0;
 	tcp = p->key.proto == IPPROTO_TCP;
+	alone = flow->flags & FLOW_DSR;
 	flags = p->tcp_flags;
 	state = flow->state;
 	flow_peer_key(&p->key, flow, &peer_key);
@@ -143,11 +151,12 @@ __separate int flow_progress(struct pkt *p, struct flow *flow)
 
 	if (tcp && !(p->flags & PKT_LATER_FRAGMENT)) {
 		flow->tcp_flags |= flags;
-		answered = (flags & (TCP_ACK | TCP_SYN)) == TCP_ACK && peer &&
-			   (peer->tcp_flags & TCP_ACK);
+		answered = (flags & (TCP_ACK | TCP_SYN)) == TCP_ACK &&
+			   (alone || (peer && (peer->tcp_flags & TCP_ACK)));
 		if (flags & TCP_RST)
 			state = FLOW_CLOSING;
-		else if ((flow->tcp_flags & TCP_FIN) && peer && (peer->tcp_flags & TCP_FIN))
+		else if ((flow->tcp_flags & TCP_FIN) &&
+			 (alone || (peer && (peer->tcp_flags & TCP_FIN))))
 			state = FLOW_CLOSING;
 		else if (state == FLOW_OPENING && answered)
 			state = FLOW_ESTABLISHED;

@@ -5,6 +5,7 @@
 #ifndef LIB_FLOW_OPEN_H
 #define LIB_FLOW_OPEN_H
 
+#include "dsr.h"
 #include "ends.h"
 #include "flow.h"
 #include "flow_expiry.h"
@@ -146,6 +147,9 @@ static __noinline int flow_claim_port(struct pkt *p, struct scratch *s, bool tra
 		/* SCTP's checksum does not bear another port; other protocols have none */
 		search.keep = search.only = true;
 	}
+	/* the answers' node knows only the client's own port */
+	if (cfg.dsr && dsr_keeps_port(&s->forward))
+		search.keep = search.only = true;
 	if (translated && search.only && p->key.proto != IPPROTO_SCTP && !(p->flags & PKT_ECHO))
 		return -DROP_UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE;
 	if (!search.range)
@@ -240,7 +244,7 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		s->forward.mtu = s->route.mtu;
 		s->forward.routed = pkt_seconds(p);
 	}
-	if (s->target.flags & TARGET_AWAY) {
+	if ((s->target.flags & TARGET_AWAY) && !dsr_keeps_source(&s->target)) {
 		ret = service_source(p, ways.forward == WAY_TUNNEL, s->route.ifindex, &s->source);
 		if (ret)
 			return ret;
@@ -307,12 +311,14 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	s->reverse.to_dport = p->key.sport;
 	s->reverse.peer_zone = s->forward_key.zone;
 
+	if (cfg.dsr)
+		dsr_open(p, s);
 	if (!shard_has_room(&s->forward_key) || !shard_has_room(&s->reverse_key))
 		return -DROP_TOO_MANY_UNANSWERED;
 	ret = flow_claim_port(p, s, s->forward.flags & FLOW_SNAT);
 	if (ret)
 		return ret;
-	if (s->forward.to_sport != p->key.sport) {
+	if (s->forward.to_sport != p->key.sport && !(s->forward.flags & FLOW_WRAPPED)) {
 		struct flow *reverse = flow_find(&s->reverse_key);
 
 		s->forward.flags |= FLOW_SNAT;

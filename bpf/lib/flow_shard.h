@@ -22,6 +22,16 @@ static __always_inline __u32 flow_shard_index(const struct flow_key *key)
 static __always_inline void flow_peer_key(const struct flow_key *key, const struct flow *flow,
 					  struct flow_key *peer)
 {
+	if (unlikely(flow->flags & FLOW_SERVED)) {
+		peer->src = key->dst;
+		peer->dst = key->src;
+		peer->sport = key->dport;
+		peer->dport = key->sport;
+		peer->proto = key->proto;
+		peer->zone = flow->peer_zone;
+		peer->pad = 0;
+		return;
+	}
 	peer->src = flow->to_dst;
 	peer->dst = flow->to_src;
 	peer->sport = flow->to_dport;

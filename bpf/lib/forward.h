@@ -107,13 +107,9 @@ static __always_inline int forward_stack(struct pkt *p, enum trace_point point)
 	return 0;
 }
 
-/* Out by the flow's route, which is asked for again after a second. */
-static __always_inline int forward_route(struct __sk_buff *ctx, struct pkt *p, struct flow *flow)
+/* Out by the flow's route, one hop less already. */
+static __always_inline int forward_route(struct pkt *p, struct flow *flow)
 {
-	int ret = forward_hop(ctx, p);
-
-	if (ret)
-		return ret;
 	p->point = TRACE_TO_NETWORK;
 	p->action = TEST_NEIGHBOUR;
 	p->out = flow->ifindex;

@@ -199,7 +199,8 @@ __separate int icmp_error(struct __sk_buff *ctx, struct pkt *p, struct flow_key 
 	ret = flow_admit(p, &q.reverse, flow);
 	if (ret)
 		return ret == FLOW_GONE ? 0 : ret;
-	if (flow->flags & (FLOW_SNAT | FLOW_DNAT)) {
+	/* what travels wrapped is translated where it is unwrapped */
+	if ((flow->flags & (FLOW_SNAT | FLOW_DNAT)) && !(flow->flags & FLOW_WRAPPED)) {
 		ret = icmp_translate(ctx, p, &q, flow);
 		if (ret)
 			return ret;

@@ -58,17 +58,22 @@ static __always_inline int ipv4_parse(struct __sk_buff *ctx, struct pkt *p)
 }
 
 /* One hop: TTL minus one, checksum corrected (RFC 1624). The caller has seen that it is above 1. */
-static __always_inline int ipv4_hop(struct __sk_buff *ctx, struct pkt *p)
+static __always_inline void ipv4_count_hop(struct iphdr *ip)
 {
-	struct iphdr *ip = pkt_at(ctx, p, p->l3, sizeof(*ip));
-	__u32 check;
+	__u32 check = ip->check;
 
-	if (!ip)
-		return -DROP_INVALID_PACKET;
-	check = ip->check;
 	check += bpf_htons(0x0100);
 	ip->check = check + (check >= 0xffff);
 	ip->ttl--;
+}
+
+static __always_inline int ipv4_hop(struct __sk_buff *ctx, struct pkt *p)
+{
+	struct iphdr *ip = pkt_at(ctx, p, p->l3, sizeof(*ip));
+
+	if (!ip)
+		return -DROP_INVALID_PACKET;
+	ipv4_count_hop(ip);
 	return 0;
 }
 

@@ -35,6 +35,9 @@ enum pkt_flags {
 	PKT_HOST =
 		1
 		<< 10, /* a new flow of the node's own stack, which has rule sets (host firewall) */
+	PKT_DSR =
+		1
+		<< 11, /* another node has chosen the backend; the scratch says for whom it answers */
 };
 
 struct pkt {

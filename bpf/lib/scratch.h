@@ -35,6 +35,7 @@ enum target_flags {
 	TARGET_SERVICE = 1 << 0,
 	TARGET_LOOPBACK = 1 << 1, /* the sender itself */
 	TARGET_AWAY = 1 << 2,	  /* it came from outside and leaves again */
+	TARGET_DSR = 1 << 3,	  /* ... to a node that answers the client itself */
 };
 
 /* Where a new flow's packets go after a service has spoken; else as they say. */
@@ -57,6 +58,15 @@ struct told {
 	__u32 id; /* of the service */
 };
 
+/* What another node has said about a packet to a backend here; counts with PKT_DSR. */
+struct dsr {
+	struct addr service; /* the client's, when it came in an option */
+	struct addr backend; /* when the packet came wrapped */
+	__be16 service_port;
+	__u8 wrapped;
+	__u8 pad;
+};
+
 #define QUOTE_BYTES 1280
 
 struct scratch {
@@ -71,6 +81,7 @@ struct scratch {
 	struct route route;
 	struct addr source; /* to masquerade with */
 	struct told told;
+	struct dsr dsr;
 	__u8 quote[QUOTE_BYTES];
 };
 

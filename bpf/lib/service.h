@@ -68,6 +68,59 @@ static __always_inline bool service_lets_in(const struct frontend *frontend,
 	return found != !!(frontend->flags & FRONTEND_DENY_RANGES);
 }
 
+/* A backend of a frontend by its address. */
+struct backend_search {
+	struct addr wanted;
+	__u32 list;
+	__be16 port;
+	__u16 found;
+	backend_ref ref;
+};
+
+/* Of longer lists only so many are looked at. */
+#define BACKEND_SEARCH 65536
+
+static long backend_look(__u32 i, struct backend_search *search)
+{
+	__u32 index = search->list + i, *ref = bpf_map_lookup_elem(&cilium_lb_lists, &index);
+	const struct backend *backend = ref ? backend_of(*ref) : NULL;
+
+	if (!backend || !addr_equal(&backend->addr, &search->wanted))
+		return 0;
+	search->port = backend->port;
+	search->ref = *ref;
+	search->found = 1;
+	return 1;
+}
+
+/* Fills what is found under search->wanted. */
+static __always_inline void backend_search(const struct frontend *frontend,
+					   struct backend_search *search)
+{
+	__u32 count = frontend->count + frontend->others;
+
+	search->list = frontend->list;
+	bpf_loop(count < BACKEND_SEARCH ? count : BACKEND_SEARCH, backend_look, search, 0);
+}
+
+/* The same as frontend_find, but that a client who is a backend of the one that others inside find may go by the one
+ * of the outside. */
+static __always_inline const struct frontend *frontend_for(struct frontend_key *key, bool inside,
+							   const struct addr *client)
+{
+	const struct frontend *row = frontend_find(key, inside);
+	struct backend_search search = {};
+
+	if (likely(!row || !(row->flags & FRONTEND_SPARES_BACKENDS)))
+		return row;
+	search.wanted = *client;
+	backend_search(row, &search);
+	if (!search.found)
+		return row;
+	key->scope = SCOPE_EXTERNAL;
+	return bpf_map_lookup_elem(&cilium_lb, key);
+}
+
 /* The backend at a place of a frontend's list; NULL: it is gone. */
 static __always_inline const struct backend *service_at(const struct frontend *frontend,
 							__u32 place, backend_ref *ref)

@@ -37,7 +37,7 @@ __separate int service_target(struct pkt *p, bool inside)
 	key.addr = p->key.dst;
 	key.port = p->key.dport;
 	key.proto = p->key.proto;
-	frontend = frontend_find(&key, inside);
+	frontend = frontend_for(&key, inside, &p->key.src);
 	if (likely(!frontend)) {
 		known = address_exact(&p->key.dst);
 		if (inside && known && (known->flags & ADDRESS_NODES))
@@ -46,6 +46,10 @@ __separate int service_target(struct pkt *p, bool inside)
 			return known || !service_owns(&p->key.dst) ? SERVICE_NONE
 								   : -DROP_NO_SERVICE_PORT;
 	}
+	/* one of the pods that an address is redirected to, and nobody else serves it */
+	if (inside && frontend->kind == FRONTEND_LOCAL_REDIRECT && key.scope == SCOPE_EXTERNAL &&
+	    !frontend->count && !frontend->others)
+		return SERVICE_NONE;
 	if (!inside && (frontend->flags & FRONTEND_INTERNAL_ONLY))
 		return -DROP_IS_A_CLUSTERIP;
 	if (!inside && !service_lets_in(frontend, &p->key.src))
@@ -54,7 +58,7 @@ __separate int service_target(struct pkt *p, bool inside)
 	backend = service_choose(frontend, &p->key.src, &p->key, pkt_seconds(p), &ref);
 	if (unlikely(!backend && frontend->count)) {
 		/* the list was replaced under us, and its backend is gone: the new one knows better */
-		frontend = frontend_find(&key, inside);
+		frontend = frontend_for(&key, inside, &p->key.src);
 		if (!frontend)
 			return -DROP_NO_SERVICE_PORT;
 		backend = service_choose(frontend, &p->key.src, &p->key, pkt_seconds(p), &ref);
@@ -69,6 +73,8 @@ __separate int service_target(struct pkt *p, bool inside)
 	s->target.port = backend->port;
 	s->target.backend = ref;
 	s->target.flags = TARGET_SERVICE;
+	if (cfg.dsr && !inside && (frontend->flags & FRONTEND_DSR))
+		s->target.flags |= TARGET_DSR;
 	return SERVICE_FOUND;
 }
 

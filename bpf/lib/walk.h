@@ -10,6 +10,7 @@
 
 #include "admit.h"
 #include "answer.h"
+#include "dsr.h"
 #include "event.h"
 #include "flow_open.h"
 #include "forward.h"
@@ -53,13 +54,21 @@ __separate int walk_tell(struct pkt *p, const struct flow *flow)
 	return 0;
 }
 
+/* Does somebody outside ask a service whose backend is on another node? */
+static __always_inline bool walk_is_to_service(const struct pkt *p, const struct flow *flow)
+{
+	return p->hook == HOOK_FROM_NETDEV &&
+	       (flow->flags & (FLOW_DNAT | FLOW_REVERSE)) == FLOW_DNAT;
+}
+
 /* Sends the packet where its flow leads. A pod's packet that has no hop left or is too large for the way is turned
  * into the answer that says so; what came from elsewhere is left to the stack, which answers better. */
 static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct flow *flow)
 {
 	const struct endpoint *row = NULL;
-	bool translate = (flow->flags & (FLOW_SNAT | FLOW_DNAT)) && !(p->flags & PKT_RELATED);
-	__u32 mtu = 0;
+	bool translate = (flow->flags & (FLOW_SNAT | FLOW_DNAT)) && !(flow->flags & FLOW_WRAPPED) &&
+			 !(p->flags & PKT_RELATED);
+	__u32 mtu = 0, more = cfg.dsr ? dsr_bytes(p, flow) : 0;
 	int ret;
 
 	if (hook_is_egress(p->hook)) {
@@ -77,7 +86,7 @@ static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct
 								      : TRACE_TO_STACK);
 	}
 	if (p->ttl <= 1) {
-		if (p->hook == HOOK_FROM_CONTAINER)
+		if (p->hook == HOOK_FROM_CONTAINER || (flow->flags & FLOW_DSR))
 			return answer(ctx, p, DROP_TTL_EXCEEDED, 0);
 		ret = translate ? nat_translate(ctx, p, flow) : 0;
 		return ret ? ret : forward_stack(p, TRACE_TO_STACK);
@@ -95,9 +104,10 @@ static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct
 			return ret;
 		mtu = flow->mtu;
 	}
-	if (mtu && unlikely(pkt_wire_length(ctx, p) > mtu)) {
-		if (p->flags & PKT_DONT_FRAGMENT)
-			return answer(ctx, p, DROP_FRAGMENTATION_NEEDED, mtu);
+	if (mtu && unlikely(pkt_wire_length(ctx, p) + more > mtu)) {
+		/* nor would the stack know where to send a client's packet to a service */
+		if ((p->flags & PKT_DONT_FRAGMENT) || walk_is_to_service(p, flow))
+			return answer(ctx, p, DROP_FRAGMENTATION_NEEDED, mtu - more);
 		/* the stack cuts it; the pieces meet us on their way out */
 		return forward_stack(p, TRACE_TO_STACK);
 	}
@@ -108,11 +118,13 @@ static __always_inline int walk_out(struct __sk_buff *ctx, struct pkt *p, struct
 	}
 	if (row)
 		return forward_local(ctx, p, row);
-	if (flow->way == WAY_ROUTE)
-		return forward_route(ctx, p, flow);
 	ret = forward_hop(ctx, p);
+	if (!ret && cfg.dsr && (flow->flags & FLOW_DSR))
+		ret = dsr_send(ctx, p, flow);
 	if (ret)
 		return ret;
+	if (flow->way == WAY_ROUTE)
+		return forward_route(p, flow);
 	p->hop = flow->hop;
 	p->point = TRACE_TO_OVERLAY;
 	p->action = TEST_REDIRECT;

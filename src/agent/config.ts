@@ -257,7 +257,11 @@ const settings = {
   'bpf-lb-algorithm-annotation': flag(false),
   'bpf-lb-maglev-table-size': maglevSize,
   'bpf-lb-maglev-hash-seed': maglevSeed,
-  'bpf-lb-mode': choice(['snat'], 'snat'),
+  'bpf-lb-mode': choice(['snat', 'dsr', 'hybrid'], 'snat'),
+  'bpf-lb-mode-annotation': flag(false),
+  'bpf-lb-dsr-dispatch': choice(['opt', 'ipip'], 'opt'),
+  'nat-map-stats-interval': duration(30_000),
+  'bpf-lb-acceleration': choice(['disabled', 'native', 'generic', 'best-effort'], 'disabled'),
   'enable-service-topology': flag(false),
   'enable-sctp': flag(false),
   'bpf-lb-source-range-all-types': flag(false),
@@ -431,6 +435,11 @@ function refuse(problems: readonly {readonly key: string; readonly value: string
   fail(codes.CONFIG_VALUE_INVALID, {detail: detail.join('; ')})
 }
 
+/** May the node of a backend answer clients from outside that have asked another node? */
+export function answersDirectly(config: AgentConfig): boolean {
+  return config['bpf-lb-mode'] !== 'snat' || config['bpf-lb-mode-annotation']
+}
+
 function checkTogether(config: AgentConfig): void {
   const conflict = (detail: string) => fail(codes.CONFIG_CONFLICT, {detail})
   if (!config['enable-ipv4'] && !config['enable-ipv6']) conflict('enable-ipv4 and enable-ipv6 are both false')
@@ -455,6 +464,19 @@ function checkTogether(config: AgentConfig): void {
     }
   } else if (config['auto-direct-node-routes']) {
     conflict('auto-direct-node-routes=true needs routing-mode=native')
+  }
+  if (config['bpf-lb-acceleration'] !== 'disabled' && config['kube-proxy-replacement'] !== 'true') {
+    conflict(`bpf-lb-acceleration=${config['bpf-lb-acceleration']} needs kube-proxy-replacement=true`)
+  }
+  if (answersDirectly(config)) {
+    if (config['kube-proxy-replacement'] !== 'true') {
+      conflict(`bpf-lb-mode=${config['bpf-lb-mode']} needs kube-proxy-replacement=true: a kube-proxy serves node ports`)
+    }
+    if (config['routing-mode'] !== 'native' && config['bpf-lb-dsr-dispatch'] === 'opt') {
+      conflict(
+        `bpf-lb-mode=${config['bpf-lb-mode']} with bpf-lb-dsr-dispatch=opt needs routing-mode=native; bpf-lb-dsr-dispatch=ipip goes with either`,
+      )
+    }
   }
   if (config['hubble-redact-http-headers-allow'].length > 0 && config['hubble-redact-http-headers-deny'].length > 0) {
     conflict('hubble-redact-http-headers-allow and hubble-redact-http-headers-deny exclude each other')

@@ -18,6 +18,7 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {ENDPOINT_IFINDEX_BASE, ENDPOINT_SLOTS} from '../datapath/gen/constants.ts'
+import {readFlowShards} from '../datapath/maps/open.ts'
 import {ClientMetrics, connectKube, type KubeClient} from '../k8s/client.ts'
 import {EventRecorder} from '../k8s/event-recorder.ts'
 import {objects} from '../k8s/objects.ts'
@@ -52,12 +53,13 @@ import {KubernetesProbe} from './kubernetes-probe.ts'
 import {L2Announcer} from './l2/announcer.ts'
 import {applyLogLevel} from './log-level.ts'
 import {metricPrefix} from './metrics.ts'
-import {defragAddresses} from './node/datapath-config.ts'
+import {defragAddresses, natPorts} from './node/datapath-config.ts'
 import {hostPeerDevice, overlayDevice} from './node/device-names.ts'
 import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
 import {kernelState} from './node/kernel-state.ts'
 import {MasqueradeExemptions} from './node/masquerade-exemptions.ts'
+import {NatSaturation} from './node/nat-saturation.ts'
 import {openDatapath, pinnedMapSizes, reassemble} from './node/open-datapath.ts'
 import {ensureOwnDevices, setDefragNeighbours, setRouterAddresses} from './node/own-devices.ts'
 import {familiesOf, underlayOf} from './node/own-facts.ts'
@@ -163,6 +165,7 @@ export class Agent {
   private serviceClaimants: ServiceClaimants | undefined
   services: ServiceReconciler | undefined
   private readonly serviceMetrics: ServiceMetrics
+  private readonly natSaturation: NatSaturation
   private healthCheckPorts: HealthCheckPorts | undefined
   private staleSockets: StaleSockets | undefined
   private proxyHealth: ProxyHealth | undefined
@@ -200,6 +203,12 @@ export class Agent {
       tables,
       clock: context.clock,
       fill: () => this.services?.fill ?? [],
+    })
+    this.natSaturation = new NatSaturation(context.registry, {
+      clock: context.clock,
+      intervalMs: config['nat-map-stats-interval'],
+      ports: natPorts.max - natPorts.min + 1,
+      shards: () => this.datapath && readFlowShards((name) => this.datapath!.generation.map(name)),
     })
     this.hubble = config['enable-hubble']
       ? new HubblePart(
@@ -455,6 +464,7 @@ export class Agent {
     await this.l2?.stop()
     this.localRedirects?.stop()
     this.serviceMetrics.stop()
+    this.natSaturation.stop()
     await this.policyPart?.stop()
     await this.records.stop()
     await Promise.all(this.runners.map((runner) => runner.stop()))
@@ -477,6 +487,8 @@ export class Agent {
         algorithm: config['bpf-lb-algorithm'],
         tableSize: config['bpf-lb-maglev-table-size'],
         algorithmAnnotation: config['bpf-lb-algorithm-annotation'],
+        mode: config['bpf-lb-mode'],
+        modeAnnotation: config['bpf-lb-mode-annotation'],
         place: {
           node: config.nodeName,
           zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
@@ -486,6 +498,7 @@ export class Agent {
       (service, problem) => this.reportService(service, problem),
     )
     this.serviceMetrics.start()
+    this.natSaturation.start()
     this.serviceClaimants.start()
     this.startLocalRedirects(this.serviceClaimants)
     const maps = this.datapath!.services

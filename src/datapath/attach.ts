@@ -101,6 +101,7 @@ export class Attachments {
     for (const ifindex of listLinkedDevices(this.root)) {
       if (existing.has(ifindex)) continue
       for (const direction of ['ingress', 'egress'] as const) unpin(pinPaths.link(this.root, ifindex, direction))
+      for (const mode of ['native', 'generic'] as const) unpin(pinPaths.xdpLink(this.root, ifindex, mode))
       removed++
     }
     return removed

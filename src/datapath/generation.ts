@@ -50,6 +50,7 @@ const objects = {
     'cil_sock6_post_bind',
   ],
   stale: ['cil_stale_sockets'],
+  xdp: ['cil_xdp_entry'],
 } as const
 
 export type ObjectName = keyof typeof objects

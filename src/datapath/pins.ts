@@ -6,6 +6,7 @@
  *     <root>/generations/<number>_<fingerprint>_v<layout>/programs/<program>
  *     <root>/switches/<number>/...                        while the layout changes: switch.ts
  *     <root>/links/<ifindex>_<ingress|egress>
+ *     <root>/links/<ifindex>_xdp_<native|generic>
  *     <root>/links/cgroup_<hook>
  */
 import {existsSync, readdirSync, rmSync} from 'node:fs'
@@ -28,6 +29,7 @@ export const pinPaths = {
   generation: (root: string, {number, fingerprint, layout}: GenerationName) =>
     join(root, 'generations', `${number}_${fingerprint}_v${layout}`),
   link: (root: string, ifindex: number, direction: Direction) => join(root, 'links', `${ifindex}_${direction}`),
+  xdpLink: (root: string, ifindex: number, mode: 'native' | 'generic') => join(root, 'links', `${ifindex}_xdp_${mode}`),
   cgroupLink: (root: string, hook: string) => join(root, 'links', `cgroup_${hook}`),
 }
 

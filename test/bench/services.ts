@@ -33,6 +33,8 @@ const plan: ServicePlan = {
   algorithm: 'random',
   tableSize: 16_381,
   algorithmAnnotation: false,
+  mode: 'snat',
+  modeAnnotation: false,
   place: {node: 'node1', zone: undefined},
   nodePortIps: [Ip.of('192.168.0.1')],
 }

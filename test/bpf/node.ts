@@ -53,7 +53,7 @@ import {readFlows} from '../../src/datapath/maps/open.ts'
 import {BpfMap, type MapShape, openMapById} from '../../src/kernel/bpf/map.ts'
 import {mapTypes} from '../../src/kernel/bpf/map-types.ts'
 import {type LoadedObject, loadObject} from '../../src/kernel/bpf/object.ts'
-import {runSkbProgram, type SkbContext} from '../../src/kernel/bpf/test-run.ts'
+import {runSkbProgram, runXdpProgram, type SkbContext} from '../../src/kernel/bpf/test-run.ts'
 import {bytes, u32} from '../../src/kernel/codec.ts'
 import {duplicateFd} from '../../src/kernel/libc.ts'
 import {addressReplace} from '../../src/kernel/netlink/address.ts'
@@ -138,10 +138,11 @@ const hooks = {
   cil_from_defrag: 'netdev',
   cil_from_overlay: 'overlay',
   cil_to_overlay: 'overlay',
+  cil_xdp_entry: 'xdp',
 } as const
 export type Hook = keyof typeof hooks
 
-const objectNames = ['expiry', 'pod', 'netdev', 'overlay'] as const
+const objectNames = ['expiry', 'pod', 'netdev', 'overlay', 'xdp'] as const
 
 /** What a program did with a packet. */
 export interface Outcome {
@@ -160,6 +161,16 @@ export interface Outcome {
   readonly packet: Uint8Array
   readonly durationNs: number
 }
+
+/** What the XDP program did with a frame. */
+export interface FrameOutcome {
+  readonly action: 'aborted' | 'drop' | 'pass' | 'transmit' | 'redirect'
+  readonly packet: Uint8Array
+  readonly durationNs: number
+}
+
+/** enum xdp_action */
+const frameActions = ['aborted', 'drop', 'pass', 'transmit', 'redirect'] as const
 
 /** What nodes of tests are configured with unless a test says otherwise. */
 export const defaultConfig: Config = {
@@ -347,6 +358,15 @@ export class BpfNode {
 
   fromNet(packet: Packet | Uint8Array, context: SkbContext = {}): Outcome {
     return this.run('cil_from_netdev', packet, {...context, ifindex: devices.eth0})
+  }
+
+  /** From the wire, before the node's stack has made a packet of it. */
+  fromWire(packet: Packet | Uint8Array, options: {repeat?: number} = {}): FrameOutcome {
+    const frame = packet instanceof Packet ? packet.bytes : packet
+    return this.inside(() => {
+      const run = runXdpProgram(this.program('cil_xdp_entry'), frame, {ingressIfindex: devices.eth0}, options)
+      return {action: frameActions[run.result]!, packet: run.packet, durationNs: run.durationNs}
+    })
   }
 
   toNet(packet: Packet | Uint8Array, context: SkbContext = {}): Outcome {

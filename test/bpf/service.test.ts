@@ -1,6 +1,6 @@
 /** Services for pods, translated packet by packet. */
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
-import {frontendFlags, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
+import {frontendFlags, frontendKind, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {addr, BpfNode, identities, plans} from './node.ts'
 import {NodeServices} from './services.ts'
@@ -111,6 +111,23 @@ describe.each(plans)('IPv$family', (plan) => {
     expect(reply).toMatchObject({action: 'peer', to: 'a'})
     expect(reply).toMatchPacket({src: end(vip, 80), dst: end(a, 40001)})
     expect(data).toMatchPacket({src: end(loopback, 40001), dst: end(a, 8080), payload: 'hello'})
+  })
+
+  test('a pod to which an address is redirected goes itself where it would go without that', () => {
+    const kind = frontendKind.FRONTEND_LOCAL_REDIRECT
+    const flags = frontendFlags.FRONTEND_INTERNAL_ONLY
+    const scopes = flags | frontendFlags.FRONTEND_SCOPES
+    const spares = flags | frontendFlags.FRONTEND_SPARES_BACKENDS
+    const ask = (pod: 'a' | 'b', to: string) => node.fromPod(pod, udp(end(plan[pod], 40001), to).data('x'))
+    services.add(end(vip, 53), [end(remote, 53)], {protocol: 'udp', kind, flags: scopes})
+    services.add(end(vip, 53), [end(b, 5353)], {protocol: 'udp', kind, flags: spares, scope: 1})
+    services.add(end(outside, 53), [], {protocol: 'udp', kind, flags: scopes})
+    services.add(end(outside, 53), [end(b, 5353)], {protocol: 'udp', kind, flags: spares, scope: 1})
+
+    for (const to of [end(vip, 53), end(outside, 53)]) expect(ask('a', to)).toMatchPacket({dst: end(b, 5353)})
+    expect(ask('b', end(vip, 53))).toMatchPacket({src: end(b, 40001), dst: end(remote, 53)})
+    expect(ask('b', end(outside, 53))).toMatchObject({action: 'neighbour', to: 'eth0'})
+    expect(ask('b', end(outside, 53))).toMatchPacket({dst: end(outside, 53)})
   })
 
   test('policy judges the backend, not the service', () => {

@@ -125,6 +125,7 @@ kube-proxy-replacement: {{ .kubeProxyReplacement | default false | toString | qu
 {{- if .kubeProxyReplacementHealthzBindAddr }}
 kube-proxy-replacement-healthz-bind-address: {{ .kubeProxyReplacementHealthzBindAddr | quote }}
 {{- end }}
+nat-map-stats-interval: {{ .nat.mapStatsInterval | quote }}
 bpf-lb-sock: {{ .socketLB.enabled | quote }}
 trace-sock: {{ .socketLB.tracing | quote }}
 {{- if .socketLB.hostNamespaceOnly }}
@@ -135,6 +136,15 @@ node-port-bind-protection: {{ .nodePort.bindProtection | quote }}
 {{- with .loadBalancer }}
 {{- if .algorithm }}
 bpf-lb-algorithm: {{ .algorithm | quote }}
+{{- end }}
+{{- if .mode }}
+bpf-lb-mode: {{ .mode | quote }}
+{{- end }}
+{{- if .acceleration }}
+bpf-lb-acceleration: {{ .acceleration | quote }}
+{{- end }}
+{{- if .dsrDispatch }}
+bpf-lb-dsr-dispatch: {{ .dsrDispatch | quote }}
 {{- end }}
 {{- end }}
 {{- with .maglev }}
@@ -147,6 +157,9 @@ bpf-lb-maglev-hash-seed: {{ .hashSeed | quote }}
 {{- end }}
 {{- if .bpf.lbAlgorithmAnnotation }}
 bpf-lb-algorithm-annotation: "true"
+{{- end }}
+{{- if .bpf.lbModeAnnotation }}
+bpf-lb-mode-annotation: "true"
 {{- end }}
 {{- with .nodePort }}
 {{- if .range }}

@@ -1,6 +1,6 @@
 /** Services in the models of the local API. */
 import type {BackendAddress, KPR, Service, ServiceSpec} from '../../api/models.ts'
-import type {AgentConfig} from '../config.ts'
+import {type AgentConfig, answersDirectly} from '../config.ts'
 import type {FrontendBackend, FrontendRow, Selection} from '../service/rows.ts'
 import type {ApiSources} from './sources.ts'
 
@@ -56,6 +56,15 @@ function backendModels({active, terminating}: Selection): BackendAddress[] {
   return [...active.map(model('active')), ...terminating.map(model('terminating'))]
 }
 
+const accelerations = {
+  disabled: 'Disabled',
+  native: 'Native',
+  generic: 'Generic',
+  'best-effort': 'Best-Effort',
+} as const
+const modes = {snat: 'SNAT', dsr: 'DSR', hybrid: 'Hybrid'} as const
+const dispatches = {opt: 'IP Option/Extension', ipip: 'IPIP'} as const
+
 /** What of the services' features is on. Readers take every part of it for granted. */
 export function serviceFeatures(config: AgentConfig): KPR {
   const replaces = config['kube-proxy-replacement'] === 'true'
@@ -72,10 +81,11 @@ export function serviceFeatures(config: AgentConfig): KPR {
     nat46X64: {enabled: false, gateway: {enabled: false, prefixes: []}, service: {enabled: false}},
     nodePort: {
       enabled: replaces,
-      acceleration: 'Disabled',
+      acceleration: accelerations[config['bpf-lb-acceleration']],
       algorithm: config['bpf-lb-algorithm'] === 'maglev' ? 'Maglev' : 'Random',
       ...(hasTables ? {lutSize: config['bpf-lb-maglev-table-size']} : {}),
-      mode: 'SNAT',
+      mode: modes[config['bpf-lb-mode']],
+      ...(answersDirectly(config) ? {dsrMode: dispatches[config['bpf-lb-dsr-dispatch']]} : {}),
       portMin,
       portMax,
     },

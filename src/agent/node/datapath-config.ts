@@ -1,12 +1,12 @@
 /** What the programs are told before they are loaded. Pure. */
 import {availableParallelism, totalmem} from 'node:os'
 import {FLOW_SHARD_ENTRIES, FLOW_SHARDS_MAX} from '../../datapath/gen/constants.ts'
-import {denyResponse, monitorLevel} from '../../datapath/gen/enums.ts'
+import {denyResponse, dsrDispatch, monitorLevel} from '../../datapath/gen/enums.ts'
 import {type Config, configZero} from '../../datapath/gen/types.ts'
 import type {Link} from '../../kernel/netlink/link.ts'
 import type {Cidr} from '../../model/cidr.ts'
 import {Ip} from '../../model/ip.ts'
-import type {AgentConfig} from '../config.ts'
+import {type AgentConfig, answersDirectly} from '../config.ts'
 import {hashSeed} from '../service/maglev.ts'
 
 export interface DatapathNode {
@@ -23,6 +23,9 @@ export interface DatapathNode {
 
 /** Addresses that nobody ever has (RFC 7600 dummy address, RFC 6666 discard prefix): for reassembled datagrams. */
 export const defragAddresses = {v4: Ip.of('192.0.0.8'), v6: Ip.of('100::8')} as const
+
+/** Source ports of translated flows. */
+export const natPorts = {min: 32_768, max: 65_535} as const
 
 const noAddress = new Uint8Array(16)
 /** Two entries of about 250 bytes, with what a hash map adds. */
@@ -61,6 +64,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     services: 1,
     hostFirewall: on(config['enable-host-firewall']),
     nodeport: on(config['kube-proxy-replacement'] === 'true'),
+    dsr: answersDirectly(config) ? dispatches[config['bpf-lb-dsr-dispatch']] : dsrDispatch.DSR_OFF,
     l2: on(config['enable-l2-announcements']),
     socketHostOnly: on(config['bpf-lb-sock-hostns-only']),
     bindProtection: on(config['node-port-bind-protection']),
@@ -82,8 +86,8 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     anyEstablishedS: 60,
     anyOpeningS: 60,
     fragmentS: 30,
-    natPortMin: 32_768,
-    natPortMax: 65_535,
+    natPortMin: natPorts.min,
+    natPortMax: natPorts.max,
     nodeportMin,
     nodeportMax,
     clusterId: config['cluster-id'],
@@ -112,6 +116,11 @@ const monitorLevels: Readonly<Record<AgentConfig['monitor-aggregation'], number>
   low: monitorLevel.MONITOR_LOW,
   medium: monitorLevel.MONITOR_MEDIUM,
   maximum: monitorLevel.MONITOR_MAXIMUM,
+}
+
+const dispatches: Readonly<Record<AgentConfig['bpf-lb-dsr-dispatch'], number>> = {
+  opt: dsrDispatch.DSR_OPTION,
+  ipip: dsrDispatch.DSR_IPIP,
 }
 
 const denyResponses: Readonly<Record<AgentConfig['policy-deny-response'], number>> = {

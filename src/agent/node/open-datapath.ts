@@ -2,6 +2,7 @@
 import {existsSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {Attachments, hasTcx} from '../../datapath/attach.ts'
+import {XdpAttachments} from '../../datapath/attach-xdp.ts'
 import {enableDefrag} from '../../datapath/defrag.ts'
 import {ruleSetNumber} from '../../datapath/gen/enums.ts'
 import {configCodec} from '../../datapath/gen/types.ts'
@@ -69,7 +70,9 @@ export function openDatapath(options: {
   const tcx = options.config['enable-tcx'] && hasTcx(generation.program('cil_from_container'))
   const attachments = new Attachments(root, tcx ? 'tcx' : 'tc', options.socket)
   const podAttachments = new Attachments(root, 'tc', options.socket)
-  const datapath = new LoadedDatapath(generation, attachments, podAttachments, maglevSeed(options.config))
+  const xdp = new XdpAttachments(root, options.config['bpf-lb-acceleration'])
+  const hooks = {node: attachments, pods: podAttachments, xdp}
+  const datapath = new LoadedDatapath(generation, hooks, maglevSeed(options.config))
   return {
     datapath,
     restored,

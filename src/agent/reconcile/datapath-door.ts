@@ -47,7 +47,8 @@ export interface AddressMaps {
 
 export interface DeviceMap {
   read(): readonly number[]
-  put(row: DeviceRow): void
+  /** @param xdp frames of other devices' XDP programs may be sent there */
+  put(row: DeviceRow, xdp: boolean): void
   remove(ifindex: number): void
 }
 
@@ -56,6 +57,8 @@ export interface Programs {
   attachPod(ifindex: number): void
   /** Puts the netdev programs on a device of the node. */
   attachDevice(ifindex: number): void
+  /** Puts the XDP program on a device, if it is wanted there. @returns whether it is there now */
+  accelerate(ifindex: number): boolean
   attachOverlay(ifindex: number): void
   /** Puts the socket programs on the node's cgroup (version 2). */
   attachSockets(cgroup: string): void

@@ -7,8 +7,10 @@ import type {DeviceMap, Programs} from './datapath-door.ts'
 export function deviceReconciler(map: DeviceMap, programs: Programs): Reconciler<DeviceRow> {
   return {
     update(row) {
-      map.put(row)
+      map.put(row, false)
       programs.attachDevice(row.ifindex)
+      // last: without it these serve everything
+      if (row.mac !== undefined && programs.accelerate(row.ifindex)) map.put(row, true)
     },
     remove(row) {
       programs.detach(row.ifindex)

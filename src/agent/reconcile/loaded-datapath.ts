@@ -2,6 +2,7 @@
 import type {Attachments, Hook} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
 import {HOST_SLOT} from '../../datapath/gen/constants.ts'
+import type {XdpAttachments} from '../../datapath/attach-xdp.ts'
 import {addressFlags, deviceFlags, endpointFlags} from '../../datapath/gen/enums.ts'
 import {
   type Address,
@@ -51,9 +52,13 @@ export class LoadedDatapath {
   readonly staleSockets: () => StaleSocket[]
   private readonly closes: (() => void)[]
 
-  constructor(generation: Generation, attachments: Attachments, podAttachments: Attachments, tableSeed: Uint8Array) {
+  constructor(
+    generation: Generation,
+    hooks: {readonly node: Attachments; readonly pods: Attachments; readonly xdp: XdpAttachments},
+    tableSeed: Uint8Array,
+  ) {
     this.generation = generation
-    this.attachments = attachments
+    this.attachments = hooks.node
     const open = (name: string) => generation.map(name)
     const endpoints = openEndpoints(open)
     const addresses = openAddresses(open)
@@ -68,7 +73,7 @@ export class LoadedDatapath {
     this.hostRow = {put: (sets) => endpoints.put(HOST_SLOT, hostValue(sets))}
     this.addresses = addressMaps(addresses, epoch)
     this.devices = deviceMap(devices)
-    this.programs = hooks(generation, attachments, podAttachments)
+    this.programs = programsOf(generation, hooks.node, hooks.pods, hooks.xdp)
     this.l2 = l2Map(l2)
     this.staleSockets = () => staleSockets(generation)
     this.services = loadedServiceMaps(services, tableSeed, this.addresses.moveEpoch)
@@ -208,7 +213,7 @@ export function restoredAddresses(map: AddressMap): AddressRow[] {
 function deviceMap(map: BpfMap<number, Device>): DeviceMap {
   return {
     read: () => [...map.entries()].map(([ifindex]) => ifindex),
-    put: (row) => map.put(row.ifindex, deviceValue(row)),
+    put: (row, xdp) => map.put(row.ifindex, deviceValue(row, xdp)),
     remove: (ifindex) => {
       map.delete(ifindex)
     },
@@ -231,7 +236,7 @@ function l2Map(map: BpfMap<L2Key, L2Entry>): L2Map {
 }
 
 /** The source of masqueraded traffic: the first global address of the device, one a family. */
-function deviceValue(row: DeviceRow): Device {
+function deviceValue(row: DeviceRow, xdp: boolean): Device {
   const source = (family: 4 | 6) =>
     row.addresses.find(({network}) => network.family === family && !network.isLinkLocal)?.network.toMappedBytes()
   return {
@@ -239,13 +244,21 @@ function deviceValue(row: DeviceRow): Device {
     v4: source(4) ?? noAddress,
     v6: source(6) ?? noAddress,
     mac: row.mac?.toBytes() ?? deviceZero.mac,
-    flags: (row.masquerade ? deviceFlags.DEVICE_MASQUERADE : 0) | (row.mac === undefined ? deviceFlags.DEVICE_L3 : 0),
+    flags:
+      (row.masquerade ? deviceFlags.DEVICE_MASQUERADE : 0) |
+      (row.mac === undefined ? deviceFlags.DEVICE_L3 : 0) |
+      (xdp ? deviceFlags.DEVICE_XDP : 0),
     mtu: row.mtu,
   }
 }
 
 /** @param podAttachments how pods' devices get their programs: docs/decisions/pod-hooks.md */
-function hooks(generation: Generation, attachments: Attachments, podAttachments: Attachments): Programs {
+function programsOf(
+  generation: Generation,
+  attachments: Attachments,
+  podAttachments: Attachments,
+  xdp: XdpAttachments,
+): Programs {
   /** what is on hooks, to be put there again when a change of layout is complete */
   const attached = new Map<string, () => void>()
   const put = (to: Attachments, hook: Hook, program: string) => {
@@ -260,6 +273,8 @@ function hooks(generation: Generation, attachments: Attachments, podAttachments:
   return {
     attachPod: (ifindex) => attach(podAttachments, ifindex, 'cil_from_container', 'cil_to_container'),
     attachDevice: (ifindex) => attach(attachments, ifindex, 'cil_from_netdev', 'cil_to_netdev'),
+    // it reads flows and makes none: next to programs of another layout it finds nothing, and lets everything pass
+    accelerate: (ifindex) => xdp.attach(ifindex, generation.program('cil_xdp_entry')),
     attachSockets: (cgroup) => attachSockets(attachments.root, cgroup, (name) => generation.program(name)),
     detachSockets: () => detachSockets(attachments.root),
     attachOverlay: (ifindex) => attach(attachments, ifindex, 'cil_from_overlay', 'cil_to_overlay'),
@@ -277,6 +292,7 @@ function hooks(generation: Generation, attachments: Attachments, podAttachments:
     detach: (ifindex) => {
       attached.delete(`${ifindex} ingress`)
       attached.delete(`${ifindex} egress`)
+      xdp.detach(ifindex)
       attachments.detach({ifindex, direction: 'ingress'})
       attachments.detach({ifindex, direction: 'egress'})
     },

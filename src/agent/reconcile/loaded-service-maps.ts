@@ -31,6 +31,8 @@ const flagBits = {
   sourceRanges: frontendFlags.FRONTEND_SOURCE_RANGES,
   denyRanges: frontendFlags.FRONTEND_DENY_RANGES,
   internalOnly: frontendFlags.FRONTEND_INTERNAL_ONLY,
+  direct: frontendFlags.FRONTEND_DSR,
+  sparesBackends: frontendFlags.FRONTEND_SPARES_BACKENDS,
 } as const
 /** Backends of this node alone see the client, and nobody answers for those of others. */
 const localBits = frontendFlags.FRONTEND_KEEP_SOURCE | frontendFlags.FRONTEND_DROP
@@ -151,6 +153,8 @@ function frontendEntry(row: Frontend): FrontendEntry {
     denyRanges: has(flagBits.denyRanges),
     local: has(frontendFlags.FRONTEND_KEEP_SOURCE),
     internalOnly: has(flagBits.internalOnly),
+    direct: has(flagBits.direct),
+    sparesBackends: has(flagBits.sparesBackends),
   }
 }
 

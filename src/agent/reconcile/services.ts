@@ -357,6 +357,8 @@ function entryOf(row: FrontendRow, inside: boolean, service: number): Mutable<Fr
     denyRanges: row.denyRanges,
     local: inside ? row.insideLocal : row.local,
     internalOnly: row.internalOnly,
+    direct: row.direct,
+    sparesBackends: inside && row.sparesBackends,
   }
 }
 

@@ -79,8 +79,13 @@ export class FrontendClaims {
 
   private holder(key: string): FrontendRow | undefined {
     let best: FrontendRow | undefined
-    for (const {row} of this.byKey.get(key) ?? []) if (best === undefined || stronger(row, best)) best = row
-    return best
+    let next: FrontendRow | undefined
+    for (const {row} of this.byKey.get(key) ?? []) {
+      if (best === undefined || stronger(row, best)) [best, next] = [row, best]
+      else if (next === undefined || stronger(row, next)) next = row
+    }
+    // who is spared by the one finds the other
+    return best?.sparesBackends && next !== undefined ? {...best, backends: next.backends} : best
   }
 }
 

@@ -31,6 +31,10 @@ export interface FrontendEntry {
   /** all backends are on this node: they see the client; without one there is silence */
   readonly local: boolean
   readonly internalOnly: boolean
+  /** backends on other nodes answer clients from outside themselves */
+  readonly direct: boolean
+  /** of the inside's row: its own backends go by the outside's */
+  readonly sparesBackends: boolean
 }
 
 export interface BackendEntry {

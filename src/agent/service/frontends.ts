@@ -29,6 +29,10 @@ export interface ServicePlan {
   readonly tableSize: number
   /** services may say otherwise (service.cilium.io/lb-algorithm) */
   readonly algorithmAnnotation: boolean
+  /** who answers clients from outside when the backend is on another node: this node, the backend's, the latter for TCP */
+  readonly mode: 'snat' | 'dsr' | 'hybrid'
+  /** services may say otherwise (service.cilium.io/forwarding-mode) */
+  readonly modeAnnotation: boolean
   readonly place: Place
   /** addresses on which node ports are served, of this node */
   readonly nodePortIps: readonly Ip[]
@@ -59,6 +63,7 @@ export function frontendsOf(
   for (const port of service.ports) {
     if (port.protocol === 'SCTP' && !plan.sctp) continue
     const {protocol, name: portName} = port
+    const direct = answersDirectly(service, protocol, plan)
     const select = selector(slices, port, plan.place)
     for (const ip of service.clusterIps.filter(enabled)) {
       const local = service.internalLocal
@@ -95,6 +100,7 @@ export function frontendsOf(
           affinityS: service.affinityS,
           local,
           tableSize,
+          direct,
           sourceRanges: ranged ? service.sourceRanges : noRanges,
           denyRanges: ranged && service.denyRanges,
         }),
@@ -123,6 +129,8 @@ export function frontendsOf(
           backends: select(ip.family, {local: false, hints}),
           affinityS: service.affinityS,
           internalOnly: true,
+          // packets that another node has sent on are held against it
+          direct,
         }),
       )
     }
@@ -209,6 +217,8 @@ function frontendRow(
     denyRanges: parts.denyRanges ?? false,
     internalOnly: parts.internalOnly ?? false,
     tableSize: parts.tableSize ?? 0,
+    direct: parts.direct ?? false,
+    sparesBackends: false,
     createdAt,
   }
 }
@@ -225,6 +235,14 @@ function tableSizeOf({annotations}: ServiceRow, plan: ServicePlan): number {
   const asked = plan.algorithmAnnotation ? annotations[algorithmAnnotation] : undefined
   const algorithm = asked === 'random' || asked === 'maglev' ? asked : plan.algorithm
   return algorithm === 'maglev' ? plan.tableSize : 0
+}
+
+const modeAnnotation = 'service.cilium.io/forwarding-mode'
+
+function answersDirectly({annotations}: ServiceRow, protocol: ServiceProtocol, plan: ServicePlan): boolean {
+  const asked = plan.modeAnnotation ? annotations[modeAnnotation] : undefined
+  const mode = asked === 'snat' || asked === 'dsr' ? asked : plan.mode
+  return mode === 'dsr' || (mode === 'hybrid' && protocol === 'TCP')
 }
 
 const nobody: Selection = {active: [], terminating: []}

@@ -29,6 +29,8 @@ export interface LocalRedirectRow {
     | undefined
   readonly to: readonly RedirectPort[]
   readonly pods: ParsedSelector
+  /** the pods themselves go where they would go without the policy */
+  readonly sparesBackends: boolean
   readonly problems: readonly string[]
 }
 
@@ -88,10 +90,19 @@ export function localRedirectRow({metadata, spec}: LocalRedirectObject): LocalRe
   if ('problem' in pods) problems.push(`localEndpointSelector.${pods.problem.path} ${pods.problem.reason}`)
   const to = ports(spec?.redirectBackend?.toPorts, 'redirectBackend')
   if (to.length === 0) problems.push('redirectBackend.toPorts has no port')
-  if (spec?.skipRedirectFromBackend === true)
-    problems.push('skipRedirectFromBackend is not available in this version: the policy is not followed')
+  const sparesBackends = spec?.skipRedirectFromBackend === true
   const createdAt = Date.parse(metadata?.creationTimestamp ?? '') || 0
-  return {namespace, name: metadata?.name ?? '', uid: metadata?.uid ?? '', createdAt, from, to, pods, problems}
+  return {
+    namespace,
+    name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
+    createdAt,
+    from,
+    to,
+    pods,
+    sparesBackends,
+    problems,
+  }
 }
 
 /** What of the node and the cluster counts. */
@@ -110,7 +121,8 @@ export interface RedirectPlace {
 /**
  * 1 A policy with a problem redirects nothing, and says so. 2 Backends are ready pods of this node and of the policy's
  * namespace. 3 Without any, nothing is redirected: traffic goes where it went. 4 One port is sent to the one port of the
- * backends; of several, each to that of the same name. 5 An address that belongs to others is not redirected.
+ * backends; of several, each to that of the same name. 5 An address that belongs to others is not redirected. 6 Pods that a
+ * policy spares are not redirected themselves: they find whoever had the frontend (FrontendClaims), or nobody.
  */
 export function redirectsOf(
   policy: LocalRedirectRow,
@@ -171,14 +183,16 @@ export function redirectsOf(
           namespace,
           name,
           portName: port.name,
-          backends: {active, terminating: []},
-          inside: undefined,
+          backends: {active: policy.sparesBackends ? [] : active, terminating: []},
+          inside: policy.sparesBackends ? {active, terminating: []} : undefined,
           affinityS: 0,
           local: false,
           insideLocal: false,
           sourceRanges: [],
           denyRanges: false,
           internalOnly: true,
+          direct: false,
+          sparesBackends: policy.sparesBackends,
           tableSize: 0,
           createdAt: policy.createdAt,
         },

@@ -121,6 +121,10 @@ export interface FrontendRow {
   readonly internalOnly: boolean
   /** places of a Maglev table, by which clients from outside are spread; 0: at random */
   readonly tableSize: number
+  /** backends on other nodes answer clients from outside themselves */
+  readonly direct: boolean
+  /** those of `inside` go by `backends` themselves */
+  readonly sparesBackends: boolean
   /** of the service, which settles who of two has the key */
   readonly createdAt: number
 }
@@ -139,6 +143,8 @@ export function sameFrontend(a: FrontendRow, b: FrontendRow): boolean {
     a.denyRanges === b.denyRanges &&
     a.internalOnly === b.internalOnly &&
     a.tableSize === b.tableSize &&
+    a.direct === b.direct &&
+    a.sparesBackends === b.sparesBackends &&
     a.createdAt === b.createdAt &&
     sameSelection(a.backends, b.backends) &&
     (a.inside === undefined || b.inside === undefined ? a.inside === b.inside : sameSelection(a.inside, b.inside)) &&

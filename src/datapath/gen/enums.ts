@@ -53,6 +53,7 @@ export const denyResponseNames: ReadonlyMap<number, keyof typeof denyResponse> =
 export const deviceFlags = {
   DEVICE_MASQUERADE: 1,
   DEVICE_L3: 2,
+  DEVICE_XDP: 4,
 } as const
 
 export type DeviceFlags = (typeof deviceFlags)[keyof typeof deviceFlags]
@@ -60,6 +61,7 @@ export type DeviceFlags = (typeof deviceFlags)[keyof typeof deviceFlags]
 export const deviceFlagsNames: ReadonlyMap<number, keyof typeof deviceFlags> = new Map([
   [1, 'DEVICE_MASQUERADE'],
   [2, 'DEVICE_L3'],
+  [4, 'DEVICE_XDP'],
 ])
 
 /** enum direction */
@@ -260,6 +262,21 @@ export const dropReasonNames: ReadonlyMap<number, keyof typeof dropReason> = new
   [215, 'DROP_NO_SOCKET_ROOM'],
 ])
 
+/** enum dsr_dispatch */
+export const dsrDispatch = {
+  DSR_OFF: 0,
+  DSR_OPTION: 1,
+  DSR_IPIP: 2,
+} as const
+
+export type DsrDispatch = (typeof dsrDispatch)[keyof typeof dsrDispatch]
+
+export const dsrDispatchNames: ReadonlyMap<number, keyof typeof dsrDispatch> = new Map([
+  [0, 'DSR_OFF'],
+  [1, 'DSR_OPTION'],
+  [2, 'DSR_IPIP'],
+])
+
 /** enum endpoint_flags */
 export const endpointFlags = {
   ENDPOINT_SKIP_SOURCE_CHECK: 1,
@@ -329,6 +346,8 @@ export const flowFlags = {
   FLOW_HOST: 128,
   FLOW_DSR: 256,
   FLOW_AUDITED: 512,
+  FLOW_WRAPPED: 1024,
+  FLOW_SERVED: 2048,
 } as const
 
 export type FlowFlags = (typeof flowFlags)[keyof typeof flowFlags]
@@ -344,6 +363,8 @@ export const flowFlagsNames: ReadonlyMap<number, keyof typeof flowFlags> = new M
   [128, 'FLOW_HOST'],
   [256, 'FLOW_DSR'],
   [512, 'FLOW_AUDITED'],
+  [1024, 'FLOW_WRAPPED'],
+  [2048, 'FLOW_SERVED'],
 ])
 
 /** enum flow_state */
@@ -366,6 +387,7 @@ export const flowZone = {
   FLOW_ZONE_CLUSTER: 0,
   FLOW_ZONE_STACK: 1,
   FLOW_ZONE_PIECES: 2,
+  FLOW_ZONE_DSR: 3,
 } as const
 
 export type FlowZone = (typeof flowZone)[keyof typeof flowZone]
@@ -374,6 +396,7 @@ export const flowZoneNames: ReadonlyMap<number, keyof typeof flowZone> = new Map
   [0, 'FLOW_ZONE_CLUSTER'],
   [1, 'FLOW_ZONE_STACK'],
   [2, 'FLOW_ZONE_PIECES'],
+  [3, 'FLOW_ZONE_DSR'],
 ])
 
 /** enum fragment_flags */
@@ -400,6 +423,7 @@ export const frontendFlags = {
   FRONTEND_DSR: 64,
   FRONTEND_ADDRESS: 128,
   FRONTEND_INTERNAL_ONLY: 256,
+  FRONTEND_SPARES_BACKENDS: 512,
 } as const
 
 export type FrontendFlags = (typeof frontendFlags)[keyof typeof frontendFlags]
@@ -414,6 +438,7 @@ export const frontendFlagsNames: ReadonlyMap<number, keyof typeof frontendFlags>
   [64, 'FRONTEND_DSR'],
   [128, 'FRONTEND_ADDRESS'],
   [256, 'FRONTEND_INTERNAL_ONLY'],
+  [512, 'FRONTEND_SPARES_BACKENDS'],
 ])
 
 /** enum frontend_kind */

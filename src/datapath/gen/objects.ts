@@ -191,4 +191,28 @@ export const objects = {
       'cilium_lb_ranges',
     ],
   },
+  xdp: {
+    file: 'xdp.o',
+    programs: {
+      cil_xdp_entry: 'xdp',
+    },
+    maps: [
+      'cilium_before',
+      'cilium_devices',
+      'cilium_epoch',
+      'cilium_evcount',
+      'cilium_events',
+      'cilium_flows',
+      'cilium_frags',
+      'cilium_ipcache',
+      'cilium_ipcache_p',
+      'cilium_lxc',
+      'cilium_metrics',
+      'cilium_moving',
+      'cilium_scratch',
+      'cilium_shards',
+      'cilium_test',
+      'cilium_timer',
+    ],
+  },
 } as const

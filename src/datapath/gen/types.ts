@@ -173,7 +173,7 @@ export const backendZero: Backend = {
   generation: 0,
 }
 
-/** struct config, 328 bytes */
+/** struct config, 336 bytes */
 export interface Config {
   readonly generation: number
   readonly test: number
@@ -233,6 +233,7 @@ export interface Config {
   readonly bindProtection: number
   readonly denyResponse: number
   readonly eventPayload: number
+  readonly dsr: number
   readonly hostCookie: bigint
   readonly beforeFrom: readonly number[]
   readonly beforeTo: readonly number[]
@@ -299,17 +300,20 @@ export const configOffsets = {
   bindProtection: 241,
   denyResponse: 242,
   eventPayload: 243,
-  hostCookie: 248,
-  beforeFrom: 256,
-  beforeTo: 280,
-  beforeBytes: 304,
+  dsr: 244,
+  hostCookie: 256,
+  beforeFrom: 264,
+  beforeTo: 288,
+  beforeBytes: 312,
 } as const
 
 export const configCodec: Codec<Config> = {
-  size: 328,
+  size: 336,
   encode(value, view, offset) {
     view.setUint16(offset + 70, 0)
-    view.setUint32(offset + 244, 0)
+    view.setUint8(offset + 245, 0)
+    view.setUint16(offset + 246, 0)
+    view.setBigUint64(offset + 248, 0n)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
     view.setUint8(offset + 5, value.enableIpv4)
@@ -368,15 +372,16 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 241, value.bindProtection)
     view.setUint8(offset + 242, value.denyResponse)
     view.setUint8(offset + 243, value.eventPayload)
-    view.setBigUint64(offset + 248, value.hostCookie, true)
+    view.setUint8(offset + 244, value.dsr)
+    view.setBigUint64(offset + 256, value.hostCookie, true)
     for (let i = 0; i < 12; i++) {
-      view.setUint16(offset + 256 + i * 2, value.beforeFrom[i]!, true)
+      view.setUint16(offset + 264 + i * 2, value.beforeFrom[i]!, true)
     }
     for (let i = 0; i < 12; i++) {
-      view.setUint16(offset + 280 + i * 2, value.beforeTo[i]!, true)
+      view.setUint16(offset + 288 + i * 2, value.beforeTo[i]!, true)
     }
     for (let i = 0; i < 12; i++) {
-      view.setUint16(offset + 304 + i * 2, value.beforeBytes[i]!, true)
+      view.setUint16(offset + 312 + i * 2, value.beforeBytes[i]!, true)
     }
   },
   decode: (view, offset) => ({
@@ -438,10 +443,11 @@ export const configCodec: Codec<Config> = {
     bindProtection: view.getUint8(offset + 241),
     denyResponse: view.getUint8(offset + 242),
     eventPayload: view.getUint8(offset + 243),
-    hostCookie: view.getBigUint64(offset + 248, true),
-    beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 256 + i * 2, true)),
-    beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 280 + i * 2, true)),
-    beforeBytes: Array.from({length: 12}, (_, i) => view.getUint16(offset + 304 + i * 2, true)),
+    dsr: view.getUint8(offset + 244),
+    hostCookie: view.getBigUint64(offset + 256, true),
+    beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 264 + i * 2, true)),
+    beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 288 + i * 2, true)),
+    beforeBytes: Array.from({length: 12}, (_, i) => view.getUint16(offset + 312 + i * 2, true)),
   }),
 }
 
@@ -505,6 +511,7 @@ export const configZero: Config = {
   bindProtection: 0,
   denyResponse: 0,
   eventPayload: 0,
+  dsr: 0,
   hostCookie: 0n,
   beforeFrom: Array.from({length: 12}, () => 0),
   beforeTo: Array.from({length: 12}, () => 0),
@@ -585,6 +592,48 @@ export const deviceZero: Device = {
   mac: new Uint8Array(6),
   flags: 0,
   mtu: 0,
+}
+
+/** struct dsr, 36 bytes */
+export interface Dsr {
+  readonly service: Uint8Array
+  readonly backend: Uint8Array
+  /** the number; network order in memory */
+  readonly servicePort: number
+  readonly wrapped: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const dsrOffsets = {
+  service: 0,
+  backend: 16,
+  servicePort: 32,
+  wrapped: 34,
+} as const
+
+export const dsrCodec: Codec<Dsr> = {
+  size: 36,
+  encode(value, view, offset) {
+    view.setUint8(offset + 35, 0)
+    writeBytes(view, offset, 16, value.service)
+    writeBytes(view, offset + 16, 16, value.backend)
+    view.setUint16(offset + 32, value.servicePort)
+    view.setUint8(offset + 34, value.wrapped)
+  },
+  decode: (view, offset) => ({
+    service: readBytes(view, offset, 16),
+    backend: readBytes(view, offset + 16, 16),
+    servicePort: view.getUint16(offset + 32),
+    wrapped: view.getUint8(offset + 34),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const dsrZero: Dsr = {
+  service: new Uint8Array(16),
+  backend: new Uint8Array(16),
+  servicePort: 0,
+  wrapped: 0,
 }
 
 /** struct end, 60 bytes */
@@ -2113,7 +2162,7 @@ export const toldZero: Told = {
   id: 0,
 }
 
-/** struct scratch, 1968 bytes */
+/** struct scratch, 2008 bytes */
 export interface Scratch {
   readonly forward: Flow
   readonly reverse: Flow
@@ -2126,6 +2175,7 @@ export interface Scratch {
   readonly route: Route
   readonly source: Uint8Array
   readonly told: Told
+  readonly dsr: Dsr
   readonly quote: Uint8Array
 }
 
@@ -2142,12 +2192,14 @@ export const scratchOffsets = {
   route: 588,
   source: 628,
   told: 644,
-  quote: 688,
+  dsr: 688,
+  quote: 724,
 } as const
 
 export const scratchCodec: Codec<Scratch> = {
-  size: 1968,
+  size: 2008,
   encode(value, view, offset) {
+    view.setUint32(offset + 2004, 0)
     flowCodec.encode(value.forward, view, offset)
     flowCodec.encode(value.reverse, view, offset + 160)
     flowKeyCodec.encode(value.forwardKey, view, offset + 320)
@@ -2159,7 +2211,8 @@ export const scratchCodec: Codec<Scratch> = {
     routeCodec.encode(value.route, view, offset + 588)
     writeBytes(view, offset + 628, 16, value.source)
     toldCodec.encode(value.told, view, offset + 644)
-    writeBytes(view, offset + 688, 1280, value.quote)
+    dsrCodec.encode(value.dsr, view, offset + 688)
+    writeBytes(view, offset + 724, 1280, value.quote)
   },
   decode: (view, offset) => ({
     forward: flowCodec.decode(view, offset),
@@ -2173,7 +2226,8 @@ export const scratchCodec: Codec<Scratch> = {
     route: routeCodec.decode(view, offset + 588),
     source: readBytes(view, offset + 628, 16),
     told: toldCodec.decode(view, offset + 644),
-    quote: readBytes(view, offset + 688, 1280),
+    dsr: dsrCodec.decode(view, offset + 688),
+    quote: readBytes(view, offset + 724, 1280),
   }),
 }
 
@@ -2190,6 +2244,7 @@ export const scratchZero: Scratch = {
   route: routeZero,
   source: new Uint8Array(16),
   told: toldZero,
+  dsr: dsrZero,
   quote: new Uint8Array(1280),
 }
 

@@ -53,15 +53,20 @@ export const openCounters = (open: MapOpener): BpfMap<number, readonly Counter[]
 export const openAddresses = (open: MapOpener): AddressMap =>
   new AddressMap(open('cilium_ipcache'), open('cilium_ipcache_p'))
 
-/** All flow entries, shard by shard. */
+/** All flow entries. */
 export function* readFlows(open: MapOpener): Generator<[FlowKey, Flow]> {
+  for (const shard of readFlowShards(open)) yield* shard
+}
+
+/** Flow entries, shard by shard: each must be read before the next is asked for. */
+export function* readFlowShards(open: MapOpener): Generator<Iterable<[FlowKey, Flow]>> {
   const shards = typed(open, ciliumFlows)
   try {
     for (const [, id] of shards.entries()) {
       if (id === 0) continue
       const shard = new BpfMap(openMapById(id), ciliumFlowsInner)
       try {
-        yield* shard.entries()
+        yield shard.entries()
       } finally {
         shard.close()
       }

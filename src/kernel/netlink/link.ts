@@ -28,6 +28,9 @@ const infoData = 2
 const vethPeer = 1
 const vxlan = {learning: 7, port: 15, udpChecksum: 18, zeroChecksumTx6: 19, zeroChecksumRx6: 20, collectMetadata: 25}
 const inet6AddrGenMode = 8
+const xdpFd = 1
+const xdpFlags = 3
+const XDP_FLAGS_DRV_MODE = 1 << 2
 const skipStatistics = 8
 
 const linkHeader = 16
@@ -141,6 +144,8 @@ export interface LinkChange {
   readonly txQueueLength?: number
   /** bytes of the largest packet handed to the device for splitting */
   readonly gsoMaxSize?: number
+  /** descriptor of an XDP program for its driver, which keeps it */
+  readonly xdp?: number
 }
 
 /**
@@ -163,6 +168,10 @@ export function linkSet(ifindex: number, change: LinkChange): NetlinkRequest {
   if (change.alias !== undefined) body.text(attribute.alias, change.alias)
   if (change.txQueueLength !== undefined) body.u32(attribute.txQueueLength, change.txQueueLength)
   if (change.gsoMaxSize !== undefined) body.u32(attribute.gsoMaxSize, change.gsoMaxSize)
+  if (change.xdp !== undefined) {
+    const program = change.xdp
+    body.nest(attribute.xdp, () => body.u32(xdpFd, program).u32(xdpFlags, XDP_FLAGS_DRV_MODE))
+  }
   if (change.linkLocal !== undefined) writeLinkLocal(body, change.linkLocal)
   return {type: messageTypes.newLink, flags: 0, body: body.finish(), operation: `change device ${ifindex}`}
 }

@@ -119,6 +119,8 @@ export class MemoryServiceMaps implements ServiceMaps {
         ...(entry.local ? ['local'] : []),
         ...(entry.tableSize > 0 ? [this.tableText(entry)] : []),
         ...(entry.internalOnly ? ['internal-only'] : []),
+        ...(entry.direct ? ['dsr'] : []),
+        ...(entry.sparesBackends ? ['spares-backends'] : []),
         ...(entry.sourceRanges ? [entry.denyRanges ? 'denied-ranges' : 'ranges'] : []),
         ...(entry.affinityS > 0 ? [`affinity=${entry.affinityS}s`] : []),
       ]

@@ -156,6 +156,8 @@ export class ServiceStory {
       algorithm: 'random',
       tableSize: 251,
       algorithmAnnotation: false,
+      mode: 'snat',
+      modeAnnotation: false,
       ...this.story.plan,
       place: {node: ourNode, zone: this.labels['topology.kubernetes.io/zone']},
       nodePortIps: (this.story.plan?.nodePortIps ?? ['192.168.0.1', 'fd01::1']).map(Ip.of),

@@ -2,6 +2,7 @@
 import {readdirSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {EVENT_PAYLOAD_MAX} from '../../../src/datapath/gen/constants.ts'
+import {dsrDispatch} from '../../../src/datapath/gen/enums.ts'
 import {type Config, configCodec} from '../../../src/datapath/gen/types.ts'
 import {loadObject} from '../../../src/kernel/bpf/object.ts'
 import {addr, defaultConfig} from '../../bpf/node.ts'
@@ -17,6 +18,7 @@ const everything: Config = {
   services: 1,
   hostFirewall: 1,
   nodeport: 1,
+  dsr: dsrDispatch.DSR_IPIP,
   defrag: 1,
   routeSource: 1,
   monitorLevel: 0,
@@ -31,6 +33,7 @@ const nothing: Config = {
   policy: 0,
   hostFirewall: 0,
   nodeport: 0,
+  dsr: 0,
   sourceCheck: 0,
   masqueradeIpv4: 0,
   masqueradeIpv6: 0,
@@ -56,7 +59,9 @@ export const configurations: readonly (readonly [string, Config])[] = [
   ['native', {...everything, tunnel: 0}],
   ['stack routing', {...everything, hostRouting: 0}],
   ['no masquerade', {...everything, masqueradeIpv4: 0, masqueradeIpv6: 0}],
-  ['no services', {...everything, services: 0, nodeport: 0}],
+  ['no services', {...everything, services: 0, nodeport: 0, dsr: 0}],
+  ['no direct answers', {...everything, dsr: 0}],
+  ['direct answers by option', {...everything, tunnel: 0, dsr: dsrDispatch.DSR_OPTION}],
   ['no policy', {...everything, policy: 0}],
   ['no reassembly', {...everything, defrag: 0, defragV4: addr('::'), defragV6: addr('::')}],
   ['no bytes of packets', {...everything, eventPayload: 0}],

@@ -69,6 +69,10 @@ test.each([
   [{'auto-direct-node-routes': 'true'}, 'routing-mode=native'],
   [{'enable-ipv6': 'true', mtu: '1000'}, '1280'],
   [{'underlay-protocol': 'ipv6'}, 'enable-ipv6'],
+  [{'bpf-lb-mode': 'dsr', 'bpf-lb-dsr-dispatch': 'ipip'}, 'kube-proxy-replacement'],
+  [{'bpf-lb-acceleration': 'native'}, 'kube-proxy-replacement'],
+  [{'bpf-lb-mode': 'hybrid', 'kube-proxy-replacement': 'true'}, 'routing-mode=native'],
+  [{'bpf-lb-mode-annotation': 'true', 'kube-proxy-replacement': 'true'}, 'routing-mode=native'],
 ])('values that do not fit together (%o) are refused', (texts, part) => {
   expect(problemOf(texts as Record<string, string>)).toContain('CONFIG_CONFLICT')
   expect(problemOf(texts as Record<string, string>)).toContain(part)

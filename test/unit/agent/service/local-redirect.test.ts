@@ -1,6 +1,8 @@
 import {expect, test} from 'vitest'
 import {serviceRow} from '../../../../src/agent/reflect/service.ts'
+import {FrontendClaims} from '../../../../src/agent/service/claims.ts'
 import {type LocalRedirectObject, localRedirectRow, redirectsOf} from '../../../../src/agent/service/local-redirect.ts'
+import type {FrontendRow} from '../../../../src/agent/service/rows.ts'
 import type {PodRow} from '../../../../src/agent/state/rows.ts'
 import {Cidr} from '../../../../src/model/cidr.ts'
 import {Ip} from '../../../../src/model/ip.ts'
@@ -99,7 +101,43 @@ test('what cannot be followed is named', () => {
   )
   expect(see(two)).toEqual(['no port of the backends goes with a/UDP', 'no port of the backends goes with b/UDP'])
   expect(see(address('0.0.0.0', {port: '53', protocol: 'UDP'}))).toHaveLength(1)
-  expect(see({...address('169.254.20.10', {port: '53', protocol: 'UDP'}), skipRedirectFromBackend: true})).toHaveLength(
-    1,
-  )
+})
+
+test('pods that are spared find whoever had the frontend, or nobody', () => {
+  const spec = {
+    redirectFrontend: {
+      serviceMatcher: {serviceName: 'kube-dns', namespace: 'default', toPorts: [{port: '53', protocol: 'UDP'}]},
+    },
+    redirectBackend: dns,
+    skipRedirectFromBackend: true,
+  }
+  const policy = localRedirectRow({metadata: {namespace: 'default', name: 'lrp'}, spec})
+  const {rows, problems} = redirectsOf(policy, {
+    node: 'worker1',
+    families: [4],
+    allowed: [],
+    service: () => service,
+    pods: () => backends,
+    owner: () => undefined,
+  })
+  const [redirect] = rows
+  const backend = {ip: Ip.of('10.0.9.9'), port: 53, protocol: 'UDP', node: 'other', zone: undefined} as const
+  const own: FrontendRow = {
+    ...redirect!,
+    kind: 'ClusterIP',
+    inside: undefined,
+    sparesBackends: false,
+    backends: {active: [backend], terminating: []},
+  }
+  const claims = new FrontendClaims()
+
+  expect(problems).toEqual([])
+  expect(redirect).toMatchObject({sparesBackends: true, backends: {active: []}, inside: {active: [{port: 5353}]}})
+  expect(claims.set('lrp', rows)).toMatchObject([{row: {backends: {active: []}, inside: {active: [{port: 5353}]}}}])
+  for (const change of [claims.set('service', [own]), claims.set('lrp', rows)])
+    expect(change).toMatchObject([
+      {row: {kind: 'LocalRedirect', backends: {active: [backend]}, inside: {active: [{port: 5353}]}}},
+    ])
+  expect(claims.conflicts('service')).toEqual([])
+  expect(claims.set('lrp', [])).toMatchObject([{row: {kind: 'ClusterIP', inside: undefined}}])
 })

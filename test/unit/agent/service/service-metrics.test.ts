@@ -20,6 +20,8 @@ const plan: ServicePlan = {
   algorithm: 'random',
   tableSize: 251,
   algorithmAnnotation: false,
+  mode: 'snat',
+  modeAnnotation: false,
   place: {node: 'worker1', zone: undefined},
   nodePortIps: [Ip.of('192.168.0.1')],
 }

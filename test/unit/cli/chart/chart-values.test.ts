@@ -82,7 +82,7 @@ describe('what is not available yet', () => {
     'bgpControlPlane.enabled=true',
     'tunnelProtocol=geneve',
     'bpf.datapathMode=netkit',
-    'loadBalancer.mode=dsr',
+    'loadBalancer.l7.backend=envoy',
   ])('%s is refused by name', (text) => {
     expect(render(text)).toBe(`VALUES_REFUSED ${text} is not available in this version (${chart.appVersion})`)
   })
@@ -92,6 +92,9 @@ describe('what is not available yet', () => {
     'kubeProxyReplacement=false',
     'kubeProxyReplacement=true',
     'loadBalancer.mode=snat',
+    'loadBalancer.mode=hybrid',
+    'loadBalancer.dsrDispatch=ipip',
+    'loadBalancer.acceleration=best-effort',
     'bpf.masquerade=true',
   ])('%s asks for nothing and is accepted', (text) => expect(render(text)).toBe('accepted'))
 })
