@@ -4,11 +4,6 @@
  */
 import {existsSync, readdirSync} from 'node:fs'
 import {join} from 'node:path'
-import {exit, loadProgram, set} from '../kernel/bpf/instructions.ts'
-import {closeFd} from '../kernel/libc.ts'
-import {findLink, linkSet} from '../kernel/netlink/link.ts'
-import {NetlinkSocket} from '../kernel/netlink/socket.ts'
-import {inNetns} from '../kernel/netns.ts'
 import {fail} from '../runtime/errors.ts'
 import {ensureToolsCgroup} from './cgroup.ts'
 import {LAB_NOT_OURS} from './errors.ts'
@@ -29,7 +24,6 @@ import type {LabRecord, Made} from './record.ts'
 import {runTool} from './tool.ts'
 
 const netnsFolder = '/run/netns'
-const XDP_PASS = 2
 
 export function netnsPath(plan: {readonly name: string}, place: string): string {
   return join(netnsFolder, namespaceName(plan, place))
@@ -161,7 +155,6 @@ export async function ensureNodeNetwork(
   )
   await batch(cgroup, fabric, [`link set ${port} master br0 up`], signal)
   await inNamespace(cgroup, fabric, checksumsInSoftware([port]), signal)
-  takeFrames(netnsPath(plan, places.fabric), port)
 }
 
 /** Deletes a node's namespace and wires. Its processes are dead by now. */
@@ -245,20 +238,6 @@ function addressLines(device: string, address: string): readonly string[] {
 /** Partial checksums survive into frames that native XDP programs see: the far ends must not leave any. */
 function checksumsInSoftware(devices: readonly string[]): string {
   return devices.map((device) => `ethtool -K ${device} tx off`).join(' && ')
-}
-
-/** A frame that a node's XDP program sends back arrives only where a driver takes frames: one that has a program, too. */
-function takeFrames(netns: string, device: string): void {
-  const program = loadProgram('xdp', [set(0, XDP_PASS), exit])
-  try {
-    inNetns(netns, () => {
-      using socket = new NetlinkSocket()
-      const link = findLink(socket, device)
-      if (link !== undefined) socket.run(linkSet(link.ifindex, {xdp: program}))
-    })
-  } finally {
-    closeFd(program)
-  }
 }
 
 async function devicesOf(netns: string, cgroup: string): Promise<ReadonlySet<string>> {

@@ -1,4 +1,4 @@
-/** Clients outside whose backend is on another node: who answers them, whom the backend sees, and what XDP has a part in. */
+/** Clients outside whose backend is on another node: who answers them, and whom the backend sees. */
 import {writeFileSync} from 'node:fs'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Cluster, until} from '../support/lab/cluster.ts'
@@ -27,19 +27,9 @@ const native = [
   'ipv6NativeRoutingCIDR=fd00:10:244::/56',
 ]
 const modes = [
-  {mode: 'translation in the driver', direct: {tcp: false}, values: ['acceleration=native']},
+  {mode: 'translation', direct: {tcp: false}, values: []},
   {mode: 'options', direct: {tcp: true}, values: ['mode=dsr', 'dsrDispatch=opt']},
-  {
-    mode: 'options, in the driver',
-    direct: {tcp: true},
-    values: ['mode=hybrid', 'dsrDispatch=opt', 'acceleration=native'],
-  },
-  {mode: 'packets inside packets', direct: {tcp: true}, values: ['mode=dsr', 'dsrDispatch=ipip']},
-  {
-    mode: 'packets inside packets, in the driver',
-    direct: {tcp: true},
-    values: ['mode=dsr', 'dsrDispatch=ipip', 'acceleration=native'],
-  },
+  {mode: 'packets inside packets', direct: {tcp: true}, values: ['mode=hybrid', 'dsrDispatch=ipip']},
 ] as const
 
 let ips: readonly string[] = []
@@ -80,7 +70,7 @@ async function exchange(ip: string): Promise<string> {
 
 describe.each(modes)('by $mode', ({direct, values}) => {
   test('large bodies come and go, and the backend sees whom it is to see', async () => {
-    const all = ['mode=snat', 'dsrDispatch=opt', 'acceleration=disabled', ...values]
+    const all = ['mode=snat', 'dsrDispatch=opt', ...values]
     await cluster.ciliumOk('upgrade', '--wait', ...setsOf(all.map((value) => `loadBalancer.${value}`)))
     // a changed ConfigMap alone restarts nobody
     await cluster.kubectl('-n', 'kube-system', 'rollout', 'restart', 'daemonset/cilium')
@@ -104,12 +94,5 @@ describe.each(modes)('by $mode', ({direct, values}) => {
       return counts.length === wanted.length && counts.every(({answered}) => answered > 20) ? true : undefined
     })
     outside.end()
-  })
-
-  test('the driver has its part when it is asked to', async () => {
-    const link = await cluster.at(asked, 'ip', '-d', 'link', 'show', 'eth0')
-
-    if ((values as readonly string[]).includes('acceleration=native')) expect(link).toContain('xdp')
-    else expect(link).not.toContain('xdp')
   })
 })

@@ -1,4 +1,5 @@
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {exit, loadProgram, set} from '../../../src/kernel/bpf/instructions.ts'
 import {closeFd} from '../../../src/kernel/libc.ts'
 import {findLink, linkAdd, linkDelete, linkSet, listLinks} from '../../../src/kernel/netlink/link.ts'
 import {openNetns} from '../../../src/kernel/netns.ts'
@@ -124,4 +125,16 @@ test('of many requests each has its outcome, and later ones run after one that f
 
   expect(outcomes.flatMap((error, i) => (error ? [[i, error.errno]] : []))).toEqual([[50, 'ENODEV']])
   expect(listLinks(node.route).filter(({name}) => /^m\d+$/.test(name))).toHaveLength(129)
+})
+
+test('a device is given an XDP program that its driver keeps, also when it is given again', () => {
+  const program = loadProgram('xdp', [set(0, 2), exit])
+  node.route.run(linkAdd({kind: 'veth', name: 'wire', peer: {name: 'far'}}))
+  const {ifindex} = findLink(node.route, 'wire')!
+
+  node.route.run(linkSet(ifindex, {xdp: program}))
+  node.route.run(linkSet(ifindex, {xdp: program}))
+  closeFd(program)
+
+  expect(node.ip('-d', 'link', 'show', 'wire')[0]).toMatchObject({xdp: {mode: 1}})
 })
