@@ -1,8 +1,8 @@
 /** Answers the agent's wishes with the maps and hooks of a loaded generation. */
 import type {Attachments, Hook} from '../../datapath/attach.ts'
 import {attachSockets, detachSockets} from '../../datapath/attach-cgroup.ts'
-import {HOST_SLOT} from '../../datapath/gen/constants.ts'
 import type {XdpAttachments} from '../../datapath/attach-xdp.ts'
+import {HOST_SLOT} from '../../datapath/gen/constants.ts'
 import {addressFlags, deviceFlags, endpointFlags} from '../../datapath/gen/enums.ts'
 import {
   type Address,
