@@ -81,8 +81,8 @@ export const {
     advice: 'helm history {release} lists all revisions; cilium upgrade --set sets values forward instead',
   },
   UPGRADE_ROLLED_BACK: {
-    what: 'revision {revision} did not become ready {why}; revision {before} is back, as revision {now}',
-    advice: 'cilium upgrade --dry-run shows what the revision changes; the status above says what was wrong',
+    what: 'revision {revision} did not become ready {why}; revision {before} is back, as revision {now}{found}',
+    advice: 'cilium upgrade --dry-run shows what the revision changes',
   },
   UNINSTALL_TIMEOUT: {
     what: 'not everything is gone after {seconds} s: {left}',

@@ -3,6 +3,7 @@ import {fail} from '../../runtime/errors.ts'
 import {toYaml} from '../chart/template/go-yaml.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 import {type ProgressOptions, runWithProgress} from '../lab/progress.ts'
+import {clean} from '../render/text.ts'
 import type {StatusReport} from '../status/report.ts'
 import {ClusterAccess} from './cluster-access.ts'
 import {type FieldChange, fieldChanges} from './difference.ts'
@@ -84,7 +85,7 @@ export async function upgrade(way: UpgradeWay, options: UpgradeOptions): Promise
     throw thrown
   }
   if (waiting.gaveUp !== undefined && options.rollBackOnFailure)
-    await goBack(access, store, cluster, plan, options, waiting.gaveUp)
+    await goBack(access, store, cluster, plan, options, waiting.gaveUp, waiting.report)
   const count = (change: string): number => plan.objects.filter((one) => one.change === change).length
   return {
     release: plan.release,
@@ -150,6 +151,7 @@ async function goBack(
   plan: UpgradePlan,
   options: UpgradeOptions,
   why: string,
+  then?: StatusReport,
 ): Promise<never> {
   const back = await prepareRollback(access, store, {cluster, revision: plan.from.revision})
   const waiting: Readiness = {}
@@ -157,7 +159,17 @@ async function goBack(
   if (options.wait) steps.push(waitStep({cluster, waitMs: options.waitMs}, waiting))
   await runWithProgress(steps, options.progress)
   const numbers = {revision: plan.to.revision, before: plan.from.revision, now: back.plan.to.revision}
-  return fail(UPGRADE_ROLLED_BACK, {...numbers, why})
+  return fail(UPGRADE_ROLLED_BACK, {...numbers, why, found: then === undefined ? '' : found(then)})
+}
+
+/** What was wrong before it went back: by then nobody can look any more. */
+function found({findings}: StatusReport): string {
+  // what a container says of itself is a warning, and the cause more often than not
+  const texts = findings
+    .toSorted((a, b) => (a.severity < b.severity ? -1 : a.severity > b.severity ? 1 : 0))
+    .map(({pod, text}) => `${pod}: ${clean(text)}`)
+  const shown = texts.slice(0, 8).concat(texts.length > 8 ? [`and ${texts.length - 8} more`] : [])
+  return shown.length === 0 ? '' : `. What was wrong then: ${shown.join('; ')}`
 }
 
 function clusterOf(way: UpgradeWay): ClusterOptions {
