@@ -27,13 +27,13 @@ import {NetlinkSocket} from '../kernel/netlink/socket.ts'
 import {netnsCookie} from '../kernel/netns.ts'
 import {clusterIdentities} from '../model/identity.ts'
 import {LabelFilter} from '../model/label-filter.ts'
-import {CiliumError, fail} from '../runtime/errors.ts'
+import {CiliumError} from '../runtime/errors.ts'
 import {giveBackMemory} from '../runtime/heap.ts'
 import type {Part} from '../runtime/lifecycle.ts'
-import {ReconcilerMetrics, type ReconcilerOptions, ReconcilerRunner} from '../runtime/reconciler.ts'
-import {parseListenAddress} from './api/listen.ts'
+import {ReconcilerMetrics} from '../runtime/reconciler.ts'
 import type {ApiSources} from './api/sources.ts'
 import {statusModel} from './api/status-model.ts'
+import {ClaimsPart} from './claims-part.ts'
 import {ClusterHealth} from './cluster-health.ts'
 import {CniFront, eventReason} from './cni/front.ts'
 import {type AgentConfig, changeConfig} from './config.ts'
@@ -44,33 +44,25 @@ import {FormerEndpoints} from './endpoint/former.ts'
 import {EndpointRecords} from './endpoint/record.ts'
 import {restoreEndpoints} from './endpoint/restore.ts'
 import {Slots} from './endpoint/slots.ts'
-import {codes} from './errors.ts'
 import {MonitorPart} from './hubble/monitor-part.ts'
 import {HubblePart} from './hubble/part.ts'
-import type {AddressPlan} from './identity/address-rows.ts'
 import {NodePools} from './ipam/node-pools.ts'
 import {KubernetesProbe} from './kubernetes-probe.ts'
-import {L2Announcer} from './l2/announcer.ts'
 import {applyLogLevel} from './log-level.ts'
 import {metricPrefix} from './metrics.ts'
-import {defragAddresses, natPorts} from './node/datapath-config.ts'
-import {hostPeerDevice, overlayDevice} from './node/device-names.ts'
-import {type DeviceChoice, DeviceWatch, lookAtDevices} from './node/device-watch.ts'
+import {natPorts} from './node/datapath-config.ts'
+import type {DeviceChoice} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
 import {kernelState} from './node/kernel-state.ts'
-import {MasqueradeExemptions} from './node/masquerade-exemptions.ts'
 import {NatSaturation} from './node/nat-saturation.ts'
-import {openDatapath, pinnedMapSizes, reassemble} from './node/open-datapath.ts'
-import {ensureOwnDevices, setDefragNeighbours, setRouterAddresses} from './node/own-devices.ts'
+import {layNetwork} from './node/node-network.ts'
+import {openDatapath, pinnedMapSizes} from './node/open-datapath.ts'
 import {familiesOf, underlayOf} from './node/own-facts.ts'
 import {OwnNode} from './node/own-node.ts'
-import {fixedRoutes, type RoutePlan, tunnelOverhead} from './node/route-rows.ts'
-import {prepareRouting, Sysctl} from './node/sysctl.ts'
-import {ObservedReconciler} from './observed-reconciler.ts'
+import {Sysctl} from './node/sysctl.ts'
 import type {PolicyEnforcer} from './policy/enforcer.ts'
 import {policyOptionsOf} from './policy/options.ts'
 import {type PolicyPart, policyPart} from './policy-part.ts'
-import {AddressClaimants} from './reconcile/address-claimants.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
 import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
 import {ciliumNodeReconciler} from './reconcile/cilium-node.ts'
@@ -78,22 +70,12 @@ import {deviceReconciler} from './reconcile/devices.ts'
 import {EndpointIdentity} from './reconcile/endpoint-identity.ts'
 import {endpointReconciler} from './reconcile/endpoints.ts'
 import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
-import {LocalRedirects} from './reconcile/local-redirects.ts'
-import {RouteClaimants} from './reconcile/route-claimants.ts'
 import {routeReconciler} from './reconcile/routes.ts'
-import {ServiceClaimants} from './reconcile/service-claimants.ts'
-import {ServiceReconciler} from './reconcile/services.ts'
 import {sharedIdentities} from './reconcile/shared-identities.ts'
-import {StaleSockets} from './reconcile/stale-sockets.ts'
 import {Reflectors} from './reflect/reflectors.ts'
-import type {RunnerState} from './runner-state.ts'
+import {Runners, settled} from './runners.ts'
 import {addServers} from './servers.ts'
-import {HealthCheckPorts} from './service/health-check.ts'
-import {nodePortIps} from './service/node-port-ips.ts'
-import {ProxyHealth} from './service/proxy-health.ts'
-import type {ServiceRow} from './service/rows.ts'
-import {ServiceMetrics} from './service/service-metrics.ts'
-import {ClusterMemory} from './state/cluster-memory.ts'
+import {ServicePart} from './service-part.ts'
 import {writeRuntimeConfig} from './state/runtime-config-file.ts'
 import {createTables, type Tables} from './state/tables.ts'
 import {registerStateMetrics} from './state-metrics.ts'
@@ -142,35 +124,22 @@ export class Agent {
   datapath: LoadedDatapath | undefined
   network: PodNetwork | undefined
   private readonly sysctl: Sysctl
-  private readonly reconcilerMetrics: ReconcilerMetrics
+  private readonly runners: Runners
+  private readonly claims: ClaimsPart
+  private readonly services: ServicePart
   readonly health: ClusterHealth
   /** undefined: flows are not wanted */
   readonly hubble: HubblePart | undefined
   /** who reads what the programs tell */
   readonly flows: HubblePart | MonitorPart
-  readonly memory: ClusterMemory
   readonly startedAt: number
-  private readonly runners: ReconcilerRunner<never>[] = []
-  private readonly observed: {readonly state: RunnerState}[] = []
   private kubernetes: KubernetesProbe | undefined
   private generationSince = 0
   /** the part that is starting; empty when all have */
   private starting = 'everything'
   private socket!: NetlinkSocket
   private events: EventRecorder | undefined
-  private addressClaimants!: AddressClaimants
-  private exemptions: MasqueradeExemptions | undefined
-  private routeClaimants!: RouteClaimants
-  private deviceWatch!: DeviceWatch
-  private serviceClaimants: ServiceClaimants | undefined
-  services: ServiceReconciler | undefined
-  private readonly serviceMetrics: ServiceMetrics
   private readonly natSaturation: NatSaturation
-  private healthCheckPorts: HealthCheckPorts | undefined
-  private staleSockets: StaleSockets | undefined
-  private proxyHealth: ProxyHealth | undefined
-  private l2: L2Announcer | undefined
-  private localRedirects: LocalRedirects | undefined
   private identities: EndpointIdentity | undefined
   policy: PolicyEnforcer | undefined
   private policyPart: PolicyPart | undefined
@@ -184,12 +153,12 @@ export class Agent {
     this.config = new CurrentConfig(config)
     this.pools = new NodePools(familiesOf(config))
     this.sysctl = new Sysctl(config.procfs)
-    this.reconcilerMetrics = new ReconcilerMetrics(context.registry, metricPrefix)
+    const {clock, log} = context
+    this.runners = new Runners({clock, log, metrics: new ReconcilerMetrics(context.registry, metricPrefix)})
     this.records = new EndpointRecords(config['lib-dir'], context.clock, context.log)
     const file = new NodeFactsFile(config['lib-dir'], context.clock, context.log)
     const {tables, pools, bootId} = this
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
-    this.memory = new ClusterMemory(config['lib-dir'], tables, context.clock, context.log)
     this.startedAt = context.clock.now()
     registerStateMetrics({
       registry: context.registry,
@@ -198,18 +167,14 @@ export class Agent {
       policy: () => this.policy,
       maps: () => (this.datapath === undefined ? undefined : (name) => this.datapath!.generation.map(name)),
     })
-    this.serviceMetrics = new ServiceMetrics({
-      registry: context.registry,
-      tables,
-      clock: context.clock,
-      fill: () => this.services?.fill ?? [],
-    })
     this.natSaturation = new NatSaturation(context.registry, {
-      clock: context.clock,
+      clock,
       intervalMs: config['nat-map-stats-interval'],
       ports: natPorts.max - natPorts.min + 1,
       shards: () => this.datapath && readFlowShards((name) => this.datapath!.generation.map(name)),
     })
+    this.claims = new ClaimsPart(context, tables)
+    this.services = new ServicePart(context, this.config, tables, this.runners)
     this.hubble = config['enable-hubble']
       ? new HubblePart(
           context,
@@ -281,7 +246,7 @@ export class Agent {
     this.reflectors.start()
     this.kubernetes = new KubernetesProbe(client, clock)
     this.kubernetes.start()
-    this.run({
+    this.runners.run({
       name: 'cilium-node',
       table: this.tables.ownNode,
       reconciler: ciliumNodeReconciler({
@@ -295,7 +260,7 @@ export class Agent {
   }
 
   async leaveKubernetes(): Promise<void> {
-    await Promise.all(this.runners.map((runner) => runner.stop()))
+    await this.runners.stop()
     await this.reflectors?.stop()
     await this.kubernetes?.stop()
     this.client?.close()
@@ -313,38 +278,20 @@ export class Agent {
    */
   async startDatapath(): Promise<void> {
     const config = this.config.value
-    const families = familiesOf(config)
     const {facts, routerIps} = this.ownNode
-    const tunnel = config['routing-mode'] === 'tunnel'
-    const underlay = underlayOf(config, facts)
-    const look = lookAtDevices(this.socket, this.deviceChoice(), facts.internalIps)
-    prepareRouting(this.sysctl, {...families, devices: look.devices.map(({name}) => name)})
-    const mtu = config.mtu || Math.min(...look.devices.map((device) => device.mtu), 65_535)
-    const routeMtu = tunnel ? mtu - tunnelOverhead(underlay) : mtu
-    const tunnelPort = tunnel ? config['tunnel-port'] || 8472 : undefined
-    const own = ensureOwnDevices(this.socket, this.sysctl, {...families, mtu, tunnelPort})
-    setRouterAddresses(this.socket, own.host, routerIps)
-    const defragIps = [...(families.ipv4 ? [defragAddresses.v4] : []), ...(families.ipv6 ? [defragAddresses.v6] : [])]
-    setDefragNeighbours(this.socket, own.host, defragIps)
-    const defrag = reassemble(config['bpf-root'])
-    this.network = {...families, routerIps, mtu, routeMtu}
+    const {socket, sysctl} = this
+    const network = layNetwork({config, socket, sysctl, choice: this.deviceChoice(), facts, routerIps})
+    const {own, defrag, routeMtu} = network
+    this.network = network
 
     const opened = openDatapath({
       config,
       node: {routerIps, host: own.host, overlay: own.overlay, routeMtu, defrag, cookie: netnsCookie()},
-      socket: this.socket,
+      socket,
     })
     this.datapath = opened.datapath
     await this.restoreEndpoints()
 
-    const plan: AddressPlan = {
-      ...families,
-      tunnel,
-      underlay,
-      nativeCidrs: [config['ipv4-native-routing-cidr'], config['ipv6-native-routing-cidr']].filter(
-        (cidr) => cidr !== undefined,
-      ),
-    }
     const part = policyPart({
       context: this.context,
       config: () => this.config.value,
@@ -355,86 +302,52 @@ export class Agent {
       events: this.events!,
       health: this.health,
       former: opened.formerSets,
-      addresses: {
-        setClasses: (classes) => this.addressClaimants.setClasses(classes),
-      },
+      addresses: this.claims,
       addressesSettled: () => settled(filling),
     })
     const policy = part.enforcer
     this.policyPart = part
     this.policy = policy
-    this.addressClaimants = new AddressClaimants(
-      this.tables,
-      plan,
-      (ip) => facts.internalIps.some((own) => own.equals(ip)),
-      policy.whenClassed,
-    )
-    const remembered = await this.memory.read()
-    this.addressClaimants.start(opened.restored.length > 0 ? opened.restored : remembered.addresses)
-    this.addressClaimants.setPodRanges(facts.podCidrs)
-    if (config['enable-ip-masq-agent']) {
-      this.exemptions = new MasqueradeExemptions({
-        path: config['ip-masq-agent-config-path'],
-        clock: this.context.clock,
-        log: this.context.log,
-        apply: (cidrs) => this.addressClaimants.setExempt(cidrs),
-      })
-      this.exemptions.start()
-    }
-    const routePlan: RoutePlan = {
-      ...families,
-      mode: config['routing-mode'],
-      direct: config['auto-direct-node-routes'],
-      overlayDevice,
-      tunnelMtu: tunnel ? routeMtu : undefined,
-      routerIps,
-    }
-    this.routeClaimants = new RouteClaimants(this.tables, routePlan)
-    this.routeClaimants.start(remembered.nodes)
-    this.memory.start()
-    this.routeClaimants.setPodRanges(facts.podCidrs)
-    if (defrag) this.routeClaimants.setFixed(fixedRoutes(defragIps, hostPeerDevice, routePlan))
-    this.deviceWatch = new DeviceWatch({
-      socket: this.socket,
-      tables: this.tables,
+    await this.claims.start({
+      network,
+      socket,
       choice: this.deviceChoice(),
-      nodeIps: () => this.ownNode.facts.internalIps,
-      onHostIps: (ips) => this.addressClaimants.setHost(ips),
-      clock: this.context.clock,
-      log: this.context.log,
+      facts: () => this.ownNode.facts,
+      restored: opened.restored,
+      whenClassed: policy.whenClassed,
     })
-    this.deviceWatch.start()
 
     const {endpoints, addresses, devices, programs} = this.datapath
     policy.start()
     const filling = [
-      this.run({
+      this.runners.run({
         name: 'bpf-endpoints',
         table: this.tables.endpoints,
         reconciler: endpointReconciler(endpoints, (row) => policy.standings.setsOf(row)),
         begin: 'now',
       }),
-      this.run({
+      this.runners.run({
         name: 'bpf-addresses',
         table: this.tables.addresses,
         reconciler: addressReconciler(addresses),
         begin: 'now',
       }),
     ]
-    this.startServices()
+    this.services.start(this.datapath, this.client!, this.events!)
+    this.natSaturation.start()
     await settled(filling)
     for (const row of this.tables.endpoints.values()) programs.attachPod(row.ifindex)
     if (own.overlay !== undefined) programs.attachOverlay(own.overlay.ifindex)
     if (defrag) programs.attachHost(own.host.ifindex)
-    this.serveSockets()
+    this.services.serveSockets(programs)
     const rest = [
-      this.run({
+      this.runners.run({
         name: 'devices',
         table: this.tables.devices,
         reconciler: deviceReconciler(devices, programs),
         begin: 'now',
       }),
-      this.run({
+      this.runners.run({
         name: 'routes',
         table: this.tables.routes,
         reconciler: routeReconciler({
@@ -452,168 +365,13 @@ export class Agent {
   }
 
   async stopDatapath(): Promise<void> {
-    await this.memory.stop()
-    this.deviceWatch?.stop()
-    this.addressClaimants?.stop()
-    this.exemptions?.stop()
-    this.routeClaimants?.stop()
-    this.serviceClaimants?.stop()
-    this.staleSockets?.stop()
-    this.healthCheckPorts?.stop()
-    this.proxyHealth?.stop()
-    await this.l2?.stop()
-    this.localRedirects?.stop()
-    this.serviceMetrics.stop()
+    await this.claims.stop()
+    await this.services.stop()
     this.natSaturation.stop()
     await this.policyPart?.stop()
     await this.records.stop()
-    await Promise.all(this.runners.map((runner) => runner.stop()))
+    await this.runners.stop()
     this.datapath?.close()
-  }
-
-  /** Services: what Kubernetes says of them, into the maps that the programs read already. */
-  private startServices(): void {
-    const config = this.config.value
-    const {tables} = this
-    this.serviceClaimants = new ServiceClaimants(
-      tables,
-      () => ({
-        ...familiesOf(config),
-        external: config['kube-proxy-replacement'] === 'true',
-        topology: config['enable-service-topology'],
-        externalClusterIp: config['bpf-lb-external-clusterip'],
-        rangesOnAll: config['bpf-lb-source-range-all-types'],
-        sctp: config['enable-sctp'],
-        algorithm: config['bpf-lb-algorithm'],
-        tableSize: config['bpf-lb-maglev-table-size'],
-        algorithmAnnotation: config['bpf-lb-algorithm-annotation'],
-        mode: config['bpf-lb-mode'],
-        modeAnnotation: config['bpf-lb-mode-annotation'],
-        place: {
-          node: config.nodeName,
-          zone: tables.localNode.get(config.nodeName)?.labels['topology.kubernetes.io/zone'],
-        },
-        nodePortIps: nodePortIps(tables.devices.sorted(), config['nodeport-addresses']),
-      }),
-      (service, problem) => this.reportService(service, problem),
-    )
-    this.serviceMetrics.start()
-    this.natSaturation.start()
-    this.serviceClaimants.start()
-    this.startLocalRedirects(this.serviceClaimants)
-    const maps = this.datapath!.services
-    const stale = new StaleSockets({
-      list: () => this.datapath!.staleSockets(),
-      namespaces: () => [...tables.endpoints.values()].map(({netns}) => netns).filter((path) => path !== ''),
-      clock: this.context.clock,
-      log: this.context.log,
-    })
-    this.staleSockets = stale
-    this.services = new ServiceReconciler(
-      maps,
-      () => this.context.clock.monotonic(),
-      () => {
-        if (config['bpf-lb-sock-terminate-pod-connections']) stale.request()
-      },
-    )
-    if (config['kube-proxy-replacement'] === 'true' && config['enable-health-check-nodeport']) {
-      this.healthCheckPorts = new HealthCheckPorts({tables, log: this.context.log})
-      this.healthCheckPorts.start()
-    }
-    const reconciler = this.serviceMetrics.observed(this.services)
-    this.run({name: 'bpf-services', table: tables.frontends, reconciler})
-    this.startProxyHealth()
-    this.startL2()
-  }
-
-  private startLocalRedirects(claimants: ServiceClaimants): void {
-    const config = this.config.value
-    if (!config['enable-local-redirect-policy']) return
-    const {ipv4, ipv6} = familiesOf(config)
-    this.localRedirects = new LocalRedirects({
-      tables: this.tables,
-      node: config.nodeName,
-      families: [...(ipv4 ? [4 as const] : []), ...(ipv6 ? [6 as const] : [])],
-      allowed: config['lrp-address-matcher-cidrs'],
-      claim: (owner, rows) => claimants.claim(owner, rows),
-      report: ({namespace, name, uid}, message) => {
-        this.context.log.for('services').warn('a policy cannot be followed', {policy: `${namespace}/${name}`, message})
-        const object = {apiVersion: 'cilium.io/v2', kind: 'CiliumLocalRedirectPolicy', namespace, name, uid}
-        this.events?.record(object, {type: 'Warning', reason: 'PolicyNotFollowed', message})
-      },
-    })
-    this.localRedirects.start()
-  }
-
-  private startL2(): void {
-    const config = this.config.value
-    if (!config['enable-l2-announcements'] || this.client === undefined) return
-    const {clock, log, environment} = this.context
-    this.l2 = new L2Announcer({
-      client: this.client,
-      tables: this.tables,
-      map: this.datapath!.l2,
-      nodeName: config.nodeName,
-      namespace: environment['CILIUM_K8S_NAMESPACE'] ?? this.client.namespace,
-      leaseMs: config['l2-announcements-lease-duration'],
-      renewDeadlineMs: config['l2-announcements-renew-deadline'],
-      retryMs: config['l2-announcements-retry-period'],
-      clock,
-      log,
-      report: ({name, uid}, message) => {
-        log.for('l2-announcer').warn('a policy cannot be followed', {policy: name, message})
-        const object = {apiVersion: 'cilium.io/v2alpha1', kind: 'CiliumL2AnnouncementPolicy', name, uid}
-        this.events?.record(object, {type: 'Warning', reason: 'PolicyNotFollowed', message})
-      },
-    })
-    this.l2.start()
-  }
-
-  private startProxyHealth(): void {
-    const config = this.config.value
-    const text = config['kube-proxy-replacement-healthz-bind-address']
-    if (text === '' || config['kube-proxy-replacement'] !== 'true') return
-    const address = parseListenAddress(text)
-    if (address === undefined) {
-      const value = `kube-proxy-replacement-healthz-bind-address=${JSON.stringify(text)}`
-      fail(codes.CONFIG_VALUE_INVALID, {detail: `${value} must be an address and a port such as 0.0.0.0:10256`})
-    }
-    this.proxyHealth = new ProxyHealth({
-      ...address,
-      state: () => ({
-        updatedAt: this.observed.find(({state}) => state.name === 'bpf-services')?.state.lastSuccessAt,
-        taints: this.tables.localNode.get(config.nodeName)?.taints ?? [],
-      }),
-      clock: this.context.clock,
-      log: this.context.log,
-    })
-    this.proxyHealth.start()
-  }
-
-  /** One node speaks for all: the first by name of those that are known. */
-  private reportService({namespace, name, uid}: ServiceRow, message: string): void {
-    const {nodeName} = this.config.value
-    const [first = nodeName] = [...this.tables.nodes.values()].map((node) => node.name).sort()
-    this.context.log.for('services').warn('not served as it says', {service: `${namespace}/${name}`, message})
-    if (first !== nodeName) return
-    const object = {apiVersion: 'v1', kind: 'Service', namespace, name, uid}
-    this.events?.record(object, {type: 'Warning', reason: 'ServiceNotServed', message})
-  }
-
-  /** Processes are sent to backends when they connect, or, without that, packet by packet. */
-  private serveSockets(): void {
-    const config = this.config.value
-    const {programs} = this.datapath!
-    if (config['kube-proxy-replacement'] !== 'true' && !config['bpf-lb-sock']) {
-      programs.detachSockets()
-      return
-    }
-    const path = config['cgroup-root']
-    try {
-      programs.attachSockets(path)
-    } catch (thrown) {
-      fail(codes.CGROUP_UNUSABLE, {path, detail: CiliumError.from(thrown).message}, {cause: thrown})
-    }
   }
 
   /** Identities, CiliumEndpoints, and taking down what is gone. */
@@ -634,7 +392,7 @@ export class Agent {
       log,
     })
     this.identities.start()
-    this.run({
+    this.runners.run({
       name: 'cilium-endpoints',
       table: tables.endpoints,
       reconciler: ciliumEndpointReconciler({
@@ -709,7 +467,7 @@ export class Agent {
       reflectors: () => this.reflectors?.health() ?? new Map(),
       kubernetes: () => this.kubernetes?.state ?? {version: undefined, error: 'not asked yet', since: this.startedAt},
       runners: () => [
-        ...this.observed.map(({state}) => state),
+        ...this.runners.states,
         ...(this.config.value['enable-health-checking'] ? [this.health.state] : []),
       ],
       metrics: () => this.context.registry.samples(),
@@ -729,7 +487,7 @@ export class Agent {
       health: () => this.health.status,
       waitingFor: () =>
         this.starting === 'node' && this.ownNode.waiting !== '' ? this.ownNode.waiting : this.starting,
-      services: () => this.services,
+      services: () => this.services.reconciler,
       policy: () => this.policy,
       flows: () => this.hubble?.state,
       disconnect: (row) => this.connections.release(row),
@@ -811,24 +569,7 @@ export class Agent {
       linkLocal: config['enable-host-firewall'],
     }
   }
-
-  private run<Row>(options: Omit<ReconcilerOptions<Row>, 'clock' | 'log' | 'metrics'>): ReconcilerRunner<Row> {
-    const {clock, log} = this.context
-    const reconciler = new ObservedReconciler(options.name, options.reconciler, options.table, clock)
-    this.observed.push(reconciler)
-    const runner = new ReconcilerRunner<Row>({...options, reconciler, clock, log, metrics: this.reconcilerMetrics})
-    this.runners.push(runner as unknown as ReconcilerRunner<never>)
-    runner.start()
-    return runner
-  }
 }
 
 /** How long after the start everything of the cluster is read and its first answers are given, ms. */
 const readInMs = 15_000
-
-/** Resolves when the runners have worked through what their tables hold now. */
-async function settled(runners: readonly {whenIdle(): Promise<void>}[]): Promise<void> {
-  // subscriptions and the claims that follow them are delivered within this turn
-  await new Promise((resolve) => setImmediate(resolve))
-  for (const runner of runners) await runner.whenIdle()
-}
