@@ -28,14 +28,22 @@ const withTest = !arguments_.includes('--no-test')
 const proof = '^no-policies,^pod-to,^north-south,^local-redirect,^health'
 const kubeconfig = `/run/cilium-lab/${name}/kubeconfig`
 
+/** The last line that says something: a test prints a dot for each of its actions. */
+const telling = (text: string): string | undefined =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !/^\.*$/.test(line))
+    .at(-1)
+
 /** Runs a command of ours; its last line is shown beside the step, all of it when it fails. */
 const step = (title: string, command: string, args: readonly string[]): ListrTask => ({
   title: `${title}  (${[command.replace('bin/cilium.js', 'cilium'), ...args].join(' ')})`,
   task: async (_, task) => {
     const child = execa(command, args, {env: {KUBECONFIG: kubeconfig, NO_COLOR: '1'}, all: true, reject: false})
     child.all?.on('data', (chunk: Buffer) => {
-      const line = chunk.toString().trim().split('\n').at(-1)
-      if (line) task.output = line
+      const line = telling(chunk.toString())
+      if (line !== undefined) task.output = line
     })
     const done = await child
     if (done.exitCode !== 0) {

@@ -16,6 +16,8 @@ export interface StepReport {
   readonly done?: (line: string) => void
   /** a step says what it is at */
   readonly note?: (line: string) => void
+  /** a step goes on, told every `everyMs` */
+  readonly slow?: {readonly everyMs: number; readonly tell: (line: string) => void}
 }
 
 /** Runs steps without a terminal. @throws what the first failed step throws, after steps beside it have ended */
@@ -28,11 +30,21 @@ async function runStep(step: Step, signal: AbortSignal, report: StepReport): Pro
   const reason = step.skip?.()
   if (reason !== undefined) return report.done?.(`${step.title}: ${reason}`)
   const begun = performance.now()
-  await step.run?.((text) => report.note?.(`${step.title}: ${text}`), signal)
+  const seconds = (): number => (performance.now() - begun) / 1000
+  if (step.run !== undefined) {
+    const {slow} = report
+    const ticker =
+      slow && setInterval(() => slow.tell(`${step.title}: ${Math.round(seconds())} s so far`), slow.everyMs)
+    try {
+      await step.run((text) => report.note?.(`${step.title}: ${text}`), signal)
+    } finally {
+      clearInterval(ticker)
+    }
+  }
   const inner = typeof step.steps === 'function' ? await step.steps() : step.steps
   if (inner !== undefined && step.parallel) await allSettled(inner.map((one) => runStep(one, signal, report)))
   else if (inner !== undefined) await runSteps(inner, signal, report)
-  report.done?.(`${step.title}: ${((performance.now() - begun) / 1000).toFixed(1)} s`)
+  report.done?.(`${step.title}: ${seconds().toFixed(1)} s`)
 }
 
 /** Waits for all, then throws the first failure: no work goes on behind an error. */

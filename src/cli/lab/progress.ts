@@ -1,4 +1,4 @@
-/** Steps of a lab on a terminal: a living list, or a line per finished step where nobody watches. */
+/** Steps on a terminal: a living list; elsewhere a line per finished step, and one now and then for a step that takes long. */
 import {Listr, ListrLogger, type ListrTask, ProcessOutput} from 'listr2'
 import {runSteps, type Step} from '../../lab/steps.ts'
 import {cleanLines} from '../render/text.ts'
@@ -12,8 +12,10 @@ export interface ProgressOptions {
 /** Runs the steps and shows them on stderr. */
 export async function runWithProgress(steps: readonly Step[], {signal, quiet}: ProgressOptions): Promise<void> {
   if (quiet) return await runSteps(steps, signal)
-  if (!process.stderr.isTTY)
-    return await runSteps(steps, signal, {done: (line) => process.stderr.write(cleanLines(`${line}\n`))})
+  if (!process.stderr.isTTY) {
+    const tell = (line: string): void => void process.stderr.write(cleanLines(`${line}\n`))
+    return await runSteps(steps, signal, {done: tell, slow: {everyMs: 30_000, tell}})
+  }
   const logger = new ListrLogger({processOutput: new ProcessOutput(process.stderr, process.stderr)})
   const list = new Listr(
     steps.map((step) => toTask(step, signal)),
