@@ -27,6 +27,8 @@ export default defineConfig({
       tier('kernel', {timeoutMs: 60_000, serial: true}),
       tier('conformance', {timeoutMs: 600_000, serial: true}),
       tier('lab', {timeoutMs: 900_000, serial: true}),
+      // an hour: not part of ./scripts/test
+      tier('soak', {timeoutMs: 900_000, serial: true}),
     ],
   },
 })

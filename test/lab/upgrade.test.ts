@@ -182,10 +182,9 @@ describe('two versions on two nodes', () => {
   })
 })
 
-/** Minutes each: only when steps are asked for. */
-describe.runIf(process.env['CILIUM_TEST_STEPS'] !== undefined)(
-  'an agent that crashes in the middle of the change',
-  () => {
+// minutes each: only when steps are asked for
+if (process.env['CILIUM_TEST_STEPS'] !== undefined)
+  describe('an agent that crashes in the middle of the change', () => {
     test.each(seededSteps())(
       'at %s: nothing is lost, and the next start completes it',
       async (step) => {
@@ -215,8 +214,7 @@ describe.runIf(process.env['CILIUM_TEST_STEPS'] !== undefined)(
       },
       600_000,
     )
-  },
-)
+  })
 
 describe('what must not get onto a node', () => {
   const refused = async (tree: string | undefined, ...args: string[]) => {
@@ -243,16 +241,13 @@ describe('what must not get onto a node', () => {
     await back()
   }, 300_000)
 
-  test.runIf(all)(
-    'a value that agents refuse',
-    async () => {
+  if (all)
+    test('a value that agents refuse', async () => {
       await refused(undefined, '--set', 'extraConfig.routing-mode=sideways')
 
       expect((await cluster.cilium('status')).stdout).toContain('CONFIG_VALUE_INVALID')
       await back()
-    },
-    300_000,
-  )
+    }, 300_000)
 
   test('an image that there is not: the release goes back by itself when that was asked for', async () => {
     const done = await refused(undefined, '--set', 'image.tag=no-such-tag', '--rollback-on-failure')

@@ -1,5 +1,5 @@
 /**
- * Pods, agents and a node come and go for SOAK_MINUTES (an hour by `npm run test:soak`; not at all without). After every
+ * Pods, agents and a node come and go for SOAK_MINUTES (an hour without). After every
  * round what agents hold is counted at rest: memory, descriptors, maps, programs, links, devices stay level. The
  * agent of the first node runs through all of it, so that a leak adds up; that of the second is killed again and again.
  */
@@ -7,7 +7,7 @@ import {afterAll, beforeAll, expect, test} from 'vitest'
 import {addNode, removeNode} from '../../src/lab/cluster.ts'
 import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
 
-const minutes = Number(process.env['SOAK_MINUTES'] ?? 0)
+const minutes = Number(process.env['SOAK_MINUTES'] ?? 60)
 const podsEach = 8
 const nodes = ['node1', 'node2'] as const
 const cluster = new Cluster('t-soak')
@@ -25,14 +25,12 @@ interface Count {
 }
 
 beforeAll(async () => {
-  if (minutes === 0) return
   await cluster.down()
   await cluster.up(nodes.length)
   await cluster.ciliumOk('install', '--wait', '--set', 'ipv6.enabled=true')
   await cluster.kubectl('-n', 'kube-system', 'wait', '--for=condition=available', 'deploy', '--all', '--timeout=180s')
 }, 600_000)
 afterAll(async () => {
-  if (minutes === 0) return
   await cluster.down()
 })
 
@@ -106,39 +104,35 @@ async function round(number: number): Promise<void> {
 
 const middle = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!
 
-test.skipIf(minutes === 0)(
-  `what agents hold stays level for ${minutes} minutes`,
-  {timeout: minutes * 60_000 + 900_000},
-  async () => {
-    const end = Date.now() + minutes * 60_000
-    const rest = new Map(await Promise.all(nodes.map(async (node) => [node, await count(node)] as const)))
-    const seen = new Map<string, Count[]>(nodes.map((node) => [node, []]))
-    for (let number = 0; Date.now() < end || number < 6; number++) {
-      await round(number)
-      for (const node of nodes) seen.get(node)!.push(await atRest(node, rest.get(node)!))
-    }
+test(`what agents hold stays level for ${minutes} minutes`, {timeout: minutes * 60_000 + 900_000}, async () => {
+  const end = Date.now() + minutes * 60_000
+  const rest = new Map(await Promise.all(nodes.map(async (node) => [node, await count(node)] as const)))
+  const seen = new Map<string, Count[]>(nodes.map((node) => [node, []]))
+  for (let number = 0; Date.now() < end || number < 6; number++) {
+    await round(number)
+    for (const node of nodes) seen.get(node)!.push(await atRest(node, rest.get(node)!))
+  }
 
-    for (const [node, counts] of seen) {
-      // the first rounds fill caches and the memory that a runtime keeps
-      const settled = counts.slice(Math.min(3, counts.length - 3))
-      const third = Math.max(1, Math.floor(settled.length / 3))
-      const [first, last] = [settled.slice(0, third), settled.slice(-third)]
-      const grown = (of: (one: Count) => number) => middle(last.map(of)) - middle(first.map(of))
-      const summary = `${node}: ${counts.length} rounds, RSS ${middle(first.map((one) => one.residentKb))} → ${middle(last.map((one) => one.residentKb))} kB`
-      console.log(`${summary}, descriptors ${settled.at(0)!.descriptors} → ${settled.at(-1)!.descriptors}`)
-      expect(
-        grown((one) => one.residentKb),
-        summary,
-      ).toBeLessThan(0.2 * middle(first.map((one) => one.residentKb)))
-      expect(
-        grown((one) => one.descriptors),
-        summary,
-      ).toBeLessThanOrEqual(2)
-      expect(
-        grown((one) => one.bpfDescriptors),
-        summary,
-      ).toBe(0)
-      expect(new Set(settled.map(({pins}) => pins)).size, summary).toBe(1)
-    }
-  },
-)
+  for (const [node, counts] of seen) {
+    // the first rounds fill caches and the memory that a runtime keeps
+    const settled = counts.slice(Math.min(3, counts.length - 3))
+    const third = Math.max(1, Math.floor(settled.length / 3))
+    const [first, last] = [settled.slice(0, third), settled.slice(-third)]
+    const grown = (of: (one: Count) => number) => middle(last.map(of)) - middle(first.map(of))
+    const summary = `${node}: ${counts.length} rounds, RSS ${middle(first.map((one) => one.residentKb))} → ${middle(last.map((one) => one.residentKb))} kB`
+    console.log(`${summary}, descriptors ${settled.at(0)!.descriptors} → ${settled.at(-1)!.descriptors}`)
+    expect(
+      grown((one) => one.residentKb),
+      summary,
+    ).toBeLessThan(0.2 * middle(first.map((one) => one.residentKb)))
+    expect(
+      grown((one) => one.descriptors),
+      summary,
+    ).toBeLessThanOrEqual(2)
+    expect(
+      grown((one) => one.bpfDescriptors),
+      summary,
+    ).toBe(0)
+    expect(new Set(settled.map(({pins}) => pins)).size, summary).toBe(1)
+  }
+})
