@@ -209,6 +209,11 @@ export function podLabels(pod: PodOrigin): LabelSet {
   return LabelSet.of(labels)
 }
 
+/** What policies for nodes know a node by: the labels of its Node object, and `reserved:host`. */
+export function nodeLabels(labels: Readonly<Record<string, string>> | undefined): LabelSet {
+  return LabelSet.of([...LabelSet.fromRecord(labels, 'k8s'), Label.make('reserved', 'host', '')])
+}
+
 /** The label of a CIDR identity: `cidr:10.0.0.0/8`; IPv6 colons are written as `-`, with 0 at an open end. */
 export function cidrLabel(cidr: Cidr): Label {
   let address = cidr.network.toString().replaceAll(':', '-')

@@ -8,7 +8,7 @@
  * Only what is confirmed is on disk. An agent that starts and finds other rules in the map was ended in a trial, maybe
  * by it: it goes back at once, to what was confirmed where the maps still have it, else to no rules.
  */
-import {LabelSet} from '../../model/labels.ts'
+import {nodeLabels} from '../../model/labels.ts'
 import type {Failsafe} from '../../policy/failsafe.ts'
 import type {EnforcementMode} from '../../policy/resolve.ts'
 import {directions} from '../../policy/rule.ts'
@@ -115,8 +115,8 @@ export class HostStanding {
     const facts = JSON.stringify([labels, failsafe])
     if (facts === this.facts) return
     this.facts = facts
-    const all = LabelSet.of([...LabelSet.fromRecord(labels, 'k8s'), ...LabelSet.fromRecord({host: ''}, 'reserved')])
-    this.subject = {key: hostKey, kind: 'node', labels: all, namedPorts: new Map(), failsafe, mode: this.mode}
+    const {mode} = this
+    this.subject = {key: hostKey, kind: 'node', labels: nodeLabels(labels), namedPorts: new Map(), failsafe, mode}
     this.options.engine.addSubject(this.subject)
   }
 

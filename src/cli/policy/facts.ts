@@ -3,7 +3,7 @@ import type {EndpointSlice, Node, Pod} from '../../k8s/resources.ts'
 import {Cidr} from '../../model/cidr.ts'
 import {Ip} from '../../model/ip.ts'
 import {LabelFilter} from '../../model/label-filter.ts'
-import {LabelSet, podLabels} from '../../model/labels.ts'
+import {nodeLabels, podLabels} from '../../model/labels.ts'
 import {parseProtocol, protocolNumbers} from '../../model/port.ts'
 import type {NamedPorts} from '../../policy/cidr-classes.ts'
 import type {ClusterFacts, Member} from '../../policy/cluster-model.ts'
@@ -130,7 +130,7 @@ function nodeMember({metadata, status}: Node, pods: readonly Pod[]): Member {
   return {
     key: `node/${metadata.name}`,
     kind: 'node',
-    labels: LabelSet.fromRecord(metadata.labels, 'node'),
+    labels: nodeLabels(metadata.labels),
     ips: addresses.flatMap(({address}) => Ip.parse(address) ?? []),
     namedPorts: new Map(),
     node: metadata.name,

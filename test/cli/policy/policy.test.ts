@@ -261,7 +261,7 @@ apiVersion: cilium.io/v2
 kind: CiliumClusterwideNetworkPolicy
 metadata: {name: nodes}
 spec:
-  nodeSelector: {}
+  nodeSelector: {matchExpressions: [{key: "reserved:host", operator: Exists}, {key: "k8s:kubernetes.io/hostname", operator: DoesNotExist}]}
   ingress: [{fromEndpoints: [{matchLabels: {app: web}}]}]
 `)
 

@@ -50,9 +50,11 @@ function worldOf(setting: PolicyObject, story: PolicyObject): World {
       })
       return {namespace, name, labels, serviceAccount: 'default', ips, ports: named}
     }),
-    nodes: Object.entries<PolicyObject>(setting.nodes).map(([name, {local = false, apiServer = false, ips}]) => ({
-      ...{name, local, apiServer, ips},
-    })),
+    nodes: Object.entries<PolicyObject>(setting.nodes).map(
+      ([name, {local = false, apiServer = false, labels = {}, ips}]) => ({
+        ...{name, local, apiServer, labels, ips},
+      }),
+    ),
     outside: setting.outside,
     cidrGroups: Object.entries<string[]>(setting.cidrGroups ?? {}).map(([name, cidrs]) => ({name, labels: {}, cidrs})),
     services: Object.entries<PolicyObject>(setting.services ?? {}).map(([key, {selector, backends = []}]) => {
@@ -70,7 +72,7 @@ function questionOf(world: World, text: string): Question {
   const [subject, way, peer, what] = text.trim().split(/\s+/) as [string, string, string, string]
   const [protocol, port] = what.split('/') as [string, string]
   return {
-    subject: podOf(world, subject)!,
+    subject: podOf(world, subject) ?? world.nodes.find(({name}) => name === subject)!,
     direction: way === 'in' ? 'ingress' : 'egress',
     peer: partyOf(world, peer, protocol === 'ICMPv6'),
     protocol: protocols[protocol]!,

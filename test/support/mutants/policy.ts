@@ -118,4 +118,28 @@ export const policyMutants: readonly Mutant[] = [
     find: '...requirementsOf(namespaces).map(ofNamespace)]',
     replace: "...requirementsOf(namespaces).filter(({operator}) => operator === 'In').map(ofNamespace)]",
   },
+  {
+    name: 'policies of nodes count for pods, too',
+    file: 'src/policy/resolve.ts',
+    find: "if ((spec.subject.kind === 'nodes') !== (subject.kind === 'node')) continue",
+    replace: "if (subject.kind === 'node' && spec.subject.kind !== 'nodes') continue",
+  },
+  {
+    name: 'a deny closes what keeps a node within reach',
+    file: 'src/policy/rule-set.ts',
+    find: '  failsafe: 4,',
+    replace: '  failsafe: 2,',
+  },
+  {
+    name: 'echo requests reach a node from anybody',
+    file: 'src/policy/compile.ts',
+    find: 'row(groups.numberOf({any: false, selectors: failsafeNodes, cidrs: []}), nodes)',
+    replace: 'row(0, nodes)',
+  },
+  {
+    name: 'nodes are isolated where pods are by the mode',
+    file: 'src/policy/cluster-model.ts',
+    find: "subject.kind === 'node' && mode === 'always' ? 'default' : mode",
+    replace: 'mode',
+  },
 ]

@@ -1,18 +1,19 @@
 /** The same world through the compiler: who asks, what number that is, and what the rule sets answer. */
 import {Cidr} from '../../../src/model/cidr.ts'
 import {Ip} from '../../../src/model/ip.ts'
-import {LabelSet, podLabels} from '../../../src/model/labels.ts'
+import {LabelSet, nodeLabels, podLabels} from '../../../src/model/labels.ts'
 import {parseProtocol, protocolNumbers} from '../../../src/model/port.ts'
 import type {NamedPorts} from '../../../src/policy/cidr-classes.ts'
 import {ClusterModel, type Member, outsideMember} from '../../../src/policy/cluster-model.ts'
 import type {ExpandedPolicy} from '../../../src/policy/expand.ts'
+import {failsafePorts} from '../../../src/policy/failsafe.ts'
 import type {RuleSetLookup} from '../../../src/policy/lookup.ts'
 import {defaultPolicyOptions, type PolicyOptions} from '../../../src/policy/options.ts'
 import type {PeerGroups} from '../../../src/policy/peer-groups.ts'
 import {checkPolicyObject} from '../../../src/policy/policy-object.ts'
 import type {Policy, RuleRef} from '../../../src/policy/rule.ts'
 import {objectLabels} from '../../../src/policy/universe.ts'
-import type {Party, PolicyObject, Question, World, WorldPod} from './world.ts'
+import {isPod, type Party, type PolicyObject, type Question, type Subject, type World, type WorldPod} from './world.ts'
 
 export class CompiledWorld {
   readonly world: World
@@ -23,7 +24,7 @@ export class CompiledWorld {
 
   constructor(world: World) {
     this.world = world
-    const options: PolicyOptions = {...defaultPolicyOptions, cluster: world.cluster}
+    const options: PolicyOptions = {...defaultPolicyOptions, cluster: world.cluster, hostFirewall: true}
     const references = {
       cidrGroups: world.cidrGroups.map(({name, labels, cidrs}) => ({
         name,
@@ -39,6 +40,9 @@ export class CompiledWorld {
     this.model = new ClusterModel({
       policies: world.policies.map((object) => check(object, options)),
       ...{references, options, mode: world.mode, cidrMatchesNodes: world.cidrMatchesNodes},
+      ...(world.failsafe === undefined
+        ? {}
+        : {failsafe: failsafePorts({...world.failsafe, apiServer: [world.failsafe.apiServer]})}),
       members: [
         ...world.pods.map((pod) => this.member({kind: 'pod', pod, ip: pod.ips[0]!})),
         ...world.nodes.map((node) => this.member({kind: 'node', node, ip: node.ips[0]!})),
@@ -55,15 +59,14 @@ export class CompiledWorld {
   }
 
   ask({subject, direction, peer, protocol, port}: Question): {allowed: boolean; rule: RuleRef | undefined} {
-    const member = this.member({kind: 'pod', pod: subject, ip: subject.ips[0]!})
     return this.model.ask({
-      ...{subject: member, direction, peer: this.member(peer), protocol, port},
+      ...{subject: this.subjectMember(subject), direction, peer: this.member(peer), protocol, port},
       ip: Ip.of(peer.ip),
     })
   }
 
-  setOf(pod: WorldPod, direction: 'ingress' | 'egress'): RuleSetLookup | 'open' {
-    return this.model.setOf(this.member({kind: 'pod', pod, ip: pod.ips[0]!}), direction)
+  setOf(subject: Subject, direction: 'ingress' | 'egress'): RuleSetLookup | 'open' {
+    return this.model.setOf(this.subjectMember(subject), direction)
   }
 
   /** Identity and class of an address. */
@@ -84,6 +87,11 @@ export class CompiledWorld {
     )
   }
 
+  private subjectMember(subject: Subject): Member {
+    const ip = subject.ips[0]!
+    return this.member(isPod(subject) ? {kind: 'pod', pod: subject, ip} : {kind: 'node', node: subject, ip})
+  }
+
   member(party: Party): Member {
     const of = party.kind === 'pod' ? party.pod : party.kind === 'node' ? party.node : party.ip
     let member = this.members.get(of)
@@ -97,10 +105,11 @@ export class CompiledWorld {
       case 'outside':
         return outsideMember(party.ip, [Ip.of(party.ip)])
       case 'node': {
-        const {name, apiServer, ips, local} = party.node
+        const {name, apiServer, ips, local, labels} = party.node
         return {
           ...nobody,
           ...{key: `node/${name}`, kind: 'node', node: local ? 'local' : name, apiServer},
+          labels: nodeLabels(labels),
           ips: ips.map((ip) => Ip.of(ip)),
         }
       }

@@ -1,10 +1,10 @@
 /** Compiler against reference: as many random worlds as it takes for so many verdicts; the first difference, shrunk. */
 import {CompiledWorld} from './compiled.ts'
 import {type Decision, evaluate, type Shape} from './evaluate.ts'
-import {generateQuestions, generateWorld} from './generate.ts'
+import {generateQuestions, generateWorld, pickNode, pickPod} from './generate.ts'
 import {Random} from './random.ts'
 import {shrink} from './shrink.ts'
-import type {Question, World} from './world.ts'
+import {isPod, type Question, type World} from './world.ts'
 
 export interface Difference {
   readonly seed: number
@@ -40,7 +40,9 @@ export function compare({seed, verdicts, perWorld = 1500, ...options}: Run): Out
     const world = generateWorld(random)
     const compiled = new CompiledWorld(world)
     worlds++
-    for (const question of generateQuestions(random, world, perWorld)) {
+    // one in eight is asked of the node
+    const pick = (of: Random) => (of.chance(1 / 8) ? pickNode : pickPod)(of, world)
+    for (const question of generateQuestions(random, world, perWorld, pick)) {
       const expected = evaluate(world, question)
       const got = compiled.ask(question).allowed
       asked++
@@ -70,10 +72,10 @@ export function describeDifference({seed, world, question, expected, allowed}: D
   const other =
     peer.kind === 'pod' ? `${peer.pod.namespace}/${peer.pod.name}` : peer.kind === 'node' ? peer.node.name : ''
   return [
-    `seed ${seed}: ${direction} of ${subject.namespace}/${subject.name} ${JSON.stringify(subject.labels)}`,
+    `seed ${seed}: ${direction} of ${isPod(subject) ? subject.namespace : 'node'}/${subject.name} ${JSON.stringify(subject.labels)}`,
     `peer ${peer.kind} ${other} ${peer.ip} protocol ${protocol} port ${port}`,
     `reference: ${expected.allowed ? 'allow' : 'deny'} (${expected.shapes.join(', ')}); compiled: ${allowed ? 'allow' : 'deny'}`,
-    `mode ${world.mode}, cluster ${world.cluster}, pods ${JSON.stringify(world.pods)}`,
+    `mode ${world.mode}, cluster ${world.cluster}, failsafe ${world.failsafe !== undefined}, pods ${JSON.stringify(world.pods)}`,
     JSON.stringify(world.policies, null, 1),
   ].join('\n')
 }

@@ -3,7 +3,16 @@
  * objects. It shares no code with the compiler on purpose, and it is slow on purpose: no index, no intermediate form.
  */
 import {BlockList} from 'node:net'
-import type {Party, PolicyObject, Question, World, WorldPod} from './world.ts'
+import {
+  isPod,
+  type Party,
+  type PolicyObject,
+  type Question,
+  type Subject,
+  type World,
+  type WorldNode,
+  type WorldPod,
+} from './world.ts'
 
 /** What kinds of rule decided, for counting whether the tests meet each of them. */
 export type Shape =
@@ -22,6 +31,8 @@ export type Shape =
   | 'any port'
   | 'service'
   | 'filter'
+  | 'host policy'
+  | 'failsafe'
   | 'default deny'
   | 'default allow'
 
@@ -41,13 +52,16 @@ type Found = Set<Shape> | undefined
 /** May this pass? */
 export function evaluate(world: World, question: Question): Decision {
   if (world.mode === 'never') return {allowed: true, shapes: ['default allow']}
-  let isolated = world.mode === 'always'
+  const {subject} = question
+  const ofNode = !isPod(subject)
+  // `always` is about pods
+  let isolated = world.mode === 'always' && !ofNode
   let allow: Found
   let deny: Found
   let filter: Found
   for (const policy of world.policies) {
     if (policy.kind === 'NetworkPolicy') {
-      if (!kubernetesSelects(policy, question.subject)) continue
+      if (ofNode || !kubernetesSelects(policy, subject)) continue
       const types: string[] = policy.spec.policyTypes ?? ['Ingress', ...(policy.spec.egress?.length ? ['Egress'] : [])]
       if (!types.includes(question.direction === 'ingress' ? 'Ingress' : 'Egress')) continue
       isolated = true
@@ -57,7 +71,7 @@ export function evaluate(world: World, question: Question): Decision {
       continue
     }
     for (const spec of [...(policy.spec ? [policy.spec] : []), ...(policy.specs ?? [])]) {
-      if (!ciliumSelects(world, policy, spec, question.subject)) continue
+      if (!ciliumSelects(world, policy, spec, subject)) continue
       const rules = spec[question.direction] ?? []
       const denies = spec[`${question.direction}Deny`] ?? []
       const said = spec.enableDefaultDeny?.[question.direction]
@@ -76,11 +90,22 @@ export function evaluate(world: World, question: Question): Decision {
       }
     }
   }
-  if (deny) return {allowed: false, shapes: [...deny, 'deny', ...(allow ? (['deny over allow'] as const) : [])]}
-  if (allow && isolated) return {allowed: true, shapes: [...allow]}
+  const own: readonly Shape[] = ofNode ? ['host policy'] : []
+  if ((deny || filter || isolated) && staysOpen(world, question)) return {allowed: true, shapes: ['failsafe']}
+  if (deny) return {allowed: false, shapes: [...deny, ...own, 'deny', ...(allow ? (['deny over allow'] as const) : [])]}
+  if (allow && isolated) return {allowed: true, shapes: [...allow, ...own]}
   if (allow) return {allowed: true, shapes: ['default allow']}
-  if (filter) return {allowed: false, shapes: [...filter, 'filter']}
-  return isolated ? {allowed: false, shapes: ['default deny']} : {allowed: true, shapes: ['default allow']}
+  if (filter) return {allowed: false, shapes: [...filter, ...own, 'filter']}
+  return isolated ? {allowed: false, shapes: ['default deny', ...own]} : {allowed: true, shapes: ['default allow']}
+}
+
+/** What keeps a node within reach: ports for anybody, echo requests for other nodes. */
+function staysOpen({failsafe}: World, {subject, direction, peer, protocol, port}: Question): boolean {
+  if (isPod(subject) || failsafe === undefined) return false
+  const echo = (protocol === 1 && port === 8) || (protocol === 58 && port === 128)
+  if (echo) return peer.kind === 'node'
+  const ports = [10_250, failsafe.health, failsafe.apiServer, ...(direction === 'ingress' ? [22] : [])]
+  return protocol === 6 && ports.includes(port)
 }
 
 function both(peers: Found, ports: Found): Found {
@@ -132,7 +157,8 @@ function kubernetesPorts(rule: PolicyObject, question: Question): Found {
 
 /** The numbers that a port name stands for, which the receiving pod alone says. */
 function namedPorts({direction, subject, peer}: Question, name: string, protocol: string): number[] {
-  const receiver = direction === 'ingress' ? subject : peer.kind === 'pod' ? peer.pod : undefined
+  const receiver =
+    direction === 'ingress' ? (isPod(subject) ? subject : undefined) : peer.kind === 'pod' ? peer.pod : undefined
   return (receiver?.ports ?? []).filter((p) => p.name === name && p.protocol === protocol).map((p) => p.port)
 }
 
@@ -150,8 +176,10 @@ function plainMatch(selector: PolicyObject, labels: Readonly<Record<string, stri
 
 // ---- Cilium's kinds
 
-function ciliumSelects(world: World, policy: PolicyObject, spec: PolicyObject, pod: WorldPod): boolean {
+function ciliumSelects(world: World, policy: PolicyObject, spec: PolicyObject, subject: Subject): boolean {
+  if (!isPod(subject)) return spec.nodeSelector !== undefined && tagMatch(spec.nodeSelector, tagsOfNode(subject), 'any')
   if (spec.nodeSelector) return false
+  const pod = subject
   if (policy.kind === 'CiliumNetworkPolicy') {
     if (pod.namespace !== policy.metadata.namespace) return false
     return tagMatch(withoutNamespace(spec.endpointSelector), tagsOfPod(world, pod), 'any')
@@ -243,7 +271,9 @@ function inScope(world: World, policy: PolicyObject, spec: PolicyObject, selecto
     ({key}) => key === 'io.kubernetes.pod.namespace' || key.startsWith('io.cilium.k8s.namespace.labels.'),
   )
   const get = (key: string) => tags.find((tag) => tag.source === 'k8s' && tag.key === key)?.value
-  const init = selectorNames(spec.endpointSelector).some(({source, key}) => source === 'reserved' && key === 'init')
+  const init = selectorNames(spec.endpointSelector ?? {}).some(
+    ({source, key}) => source === 'reserved' && key === 'init',
+  )
   if (!reserved && !namespaced) {
     const namespace = get('io.kubernetes.pod.namespace')
     if (policy.kind === 'CiliumNetworkPolicy' && namespace !== policy.metadata.namespace) return false
@@ -318,6 +348,12 @@ function tagsOfPod(world: World, pod: WorldPod): Tag[] {
   let tags = known.get(pod)
   if (tags === undefined) known.set(pod, (tags = makePodTags(world, pod)))
   return tags
+}
+
+/** Of a node whom policies are about; as a peer it is known by what it is alone. */
+function tagsOfNode({labels}: WorldNode): Tag[] {
+  const own = Object.entries(labels).map(([key, value]) => ({source: 'k8s', key, value}))
+  return [...own, {source: 'reserved', key: 'host', value: ''}]
 }
 
 function makePodTags(world: World, pod: WorldPod): Tag[] {

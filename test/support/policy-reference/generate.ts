@@ -3,8 +3,17 @@
  * what is refused has tests of its own.
  */
 import type {Random} from './random.ts'
-import type {PolicyObject, Question, World, WorldNode, WorldPod} from './world.ts'
-import {partiesOf} from './world.ts'
+import {
+  isPod,
+  type Party,
+  type PolicyObject,
+  partiesOf,
+  type Question,
+  type Subject,
+  type World,
+  type WorldNode,
+  type WorldPod,
+} from './world.ts'
 
 const namespaces = ['a', 'b', 'c']
 const apps = ['web', 'db', 'api']
@@ -29,6 +38,7 @@ export function generateWorld(random: Random): World {
     name,
     local: i === 0,
     apiServer: i === 1,
+    labels: {role: random.pick(['infra', 'worker']), 'kubernetes.io/hostname': name},
     ips: [`172.16.0.${i + 1}`, `fc00:f::${i + 1}`],
   }))
   return {
@@ -48,6 +58,7 @@ export function generateWorld(random: Random): World {
       {namespace: 'b', name: 'ext', labels: {kind: 'back'}, backends: ['203.0.113.7', '172.16.0.2', '2001:db8:1::7']},
       {namespace: 'b', name: 'none', labels: {kind: 'back'}, selector: {}, backends: []},
     ],
+    ...(random.chance(0.5) ? {failsafe: {apiServer: 6443, health: 4240}} : {}),
     policies: Array.from({length: 3 + random.below(6)}, (_, i) => generatePolicy(random, `p${i}`)),
   }
 }
@@ -68,22 +79,35 @@ function generatePod(random: Random, namespace: string, n: number, i: number): W
   }
 }
 
+/** Of whom questions are asked. */
+export function pickPod(random: Random, {pods}: World): Subject {
+  return random.pick(pods)
+}
+
+/** The node that we look from. */
+export function pickNode(_: Random, {nodes}: World): Subject {
+  return nodes.find(({local}) => local)!
+}
+
 /** Every question of a few subjects; destination ports are those that rules speak of, and some beside. */
-export function* generateQuestions(random: Random, world: World, count: number): Generator<Question> {
+export function* generateQuestions(
+  random: Random,
+  world: World,
+  count: number,
+  pick: (random: Random, world: World) => Subject = pickPod,
+): Generator<Question> {
   const parties = partiesOf(world)
   const outside = parties.filter(({kind}) => kind === 'outside')
   for (let i = 0; i < count; i++) {
-    const subject = random.pick(world.pods)
+    const subject = pick(random, world)
     const peer = random.pick(random.chance(0.3) ? outside : parties)
-    const self = peer.kind === 'pod' && peer.pod === subject
-    const localNode = peer.kind === 'node' && peer.node.local
     const direction = random.pick(['ingress', 'egress'] as const)
-    // a pod always reaches itself, and its node reaches it: no policy is asked
-    if (self || (localNode && direction === 'ingress')) continue
+    if (isExempt(subject, direction, peer)) continue
     const v6 = peer.ip.includes(':')
     const receiver = direction === 'ingress' ? subject : peer.kind === 'pod' ? peer.pod : undefined
-    const named = receiver?.ports ?? []
+    const named = receiver !== undefined && isPod(receiver) ? receiver.ports : []
     const [protocol, port] = random.choose<[number, number]>(
+      [isPod(subject) ? 0 : 2, () => [6, random.pick([22, 4240, 6443, 10_250])]],
       [6, () => [6, random.chance(0.9) ? random.pick(ports) : random.below(65536)]],
       [3, () => [17, random.pick(ports)]],
       [1, () => [132, random.pick(ports)]],
@@ -95,6 +119,13 @@ export function* generateQuestions(random: Random, world: World, count: number):
   }
 }
 
+/** A pod always reaches itself, a node reaches its own pods and itself: no policy is asked. */
+function isExempt(subject: Subject, direction: 'ingress' | 'egress', peer: Party): boolean {
+  const localNode = peer.kind === 'node' && peer.node.local
+  if (isPod(subject)) return (peer.kind === 'pod' && peer.pod === subject) || (localNode && direction === 'ingress')
+  return localNode
+}
+
 function namedQuestion({protocol, port}: WorldPod['ports'][number]): [number, number] {
   return [protocol === 'TCP' ? 6 : 17, port]
 }
@@ -104,6 +135,28 @@ function generatePolicy(random: Random, name: string): PolicyObject {
     [4, () => kubernetesPolicy(random, name)],
     [5, () => ciliumPolicy(random, name, 'CiliumNetworkPolicy')],
     [2, () => ciliumPolicy(random, name, 'CiliumClusterwideNetworkPolicy')],
+    [2, () => hostPolicy(random, name)],
+  )
+}
+
+function hostPolicy(random: Random, name: string): PolicyObject {
+  const {endpointSelector: _, ...rest} = ciliumSpec(random)
+  const spec = {nodeSelector: random.chance(0.4) ? {} : nodeSelector(random), ...rest}
+  // refused for nodes
+  for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) {
+    for (const entry of rule.toPorts ?? []) delete entry.rules?.http
+  }
+  return {kind: 'CiliumClusterwideNetworkPolicy', metadata: {name}, spec}
+}
+
+function nodeSelector(random: Random): PolicyObject {
+  return random.choose<PolicyObject>(
+    [3, () => ({matchLabels: {role: random.pick(['infra', 'worker'])}})],
+    [1, () => ({matchLabels: {'kubernetes.io/hostname': random.pick(['n1', 'n2'])}})],
+    [1, () => ({matchExpressions: [{key: 'k8s:role', operator: 'NotIn', values: ['infra']}]})],
+    [1, () => ({matchExpressions: [{key: 'reserved:host', operator: 'Exists'}]})],
+    // selects pods when the two are mixed up
+    [1, () => ({matchLabels: {app: random.pick(apps)}})],
   )
 }
 

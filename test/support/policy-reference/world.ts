@@ -14,8 +14,12 @@ export interface WorldNode {
   readonly local: boolean
   /** the API server runs there */
   readonly apiServer: boolean
+  readonly labels: Readonly<Record<string, string>>
   readonly ips: readonly string[]
 }
+
+/** Whom policies are about: a pod, or the node that we look from. */
+export type Subject = WorldPod | WorldNode
 
 export interface WorldService {
   readonly namespace: string
@@ -44,6 +48,8 @@ export interface World {
     readonly cidrs: readonly string[]
   }[]
   readonly services: readonly WorldService[]
+  /** TCP ports that stay open at nodes; missing: none */
+  readonly failsafe?: {readonly apiServer: number; readonly health: number}
   readonly policies: readonly PolicyObject[]
 }
 
@@ -54,13 +60,17 @@ export type Party =
   | {readonly kind: 'outside'; readonly ip: string}
 
 export interface Question {
-  readonly subject: WorldPod
+  readonly subject: Subject
   readonly direction: 'ingress' | 'egress'
   readonly peer: Party
   /** IP protocol number */
   readonly protocol: number
   /** destination port; of ICMP the type */
   readonly port: number
+}
+
+export function isPod(subject: Subject): subject is WorldPod {
+  return 'namespace' in subject
 }
 
 export function partiesOf(world: World): Party[] {
