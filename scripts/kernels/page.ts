@@ -16,6 +16,8 @@ export interface KernelReport {
   readonly missing: readonly string[]
   /** by stage: it was run, and passed */
   readonly passed: Readonly<Record<string, boolean | undefined>>
+  /** by stage: how many tests passed */
+  readonly tests?: Readonly<Record<string, number | undefined>>
 }
 
 const stageNames = {verifier: 'every object, every extreme', packets: 'packet tests', nodes: 'two nodes talk'} as const
@@ -32,7 +34,10 @@ export function kernelsPage(kernels: readonly KernelReport[]): string {
     if (found?.instructions === undefined) return '–'
     return `${found.instructions.toLocaleString('en').replaceAll(',', ' ')} (${((100 * found.instructions) / limit).toFixed(1)} %)`
   }
-  const seen = ({passed}: KernelReport, stage: string) => (passed[stage] === true ? 'yes' : 'not yet run')
+  const seen = ({passed, tests}: KernelReport, stage: string) => {
+    if (passed[stage] !== true) return 'not yet run'
+    return tests?.[stage] === undefined ? 'yes' : `yes (${tests[stage]})`
+  }
   return `<!-- Written by npm run test:kernels. Do not edit. -->
 
 # Kernels

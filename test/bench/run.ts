@@ -3,11 +3,11 @@
  * --write, the sections of docs/benchmarks.md that these benches own are written anew and the others stay. Budgets are
  * printed beside the figures; nothing here fails because a machine is slow.
  */
-import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
-import {cpus, release, totalmem} from 'node:os'
+import {readdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {pathToFileURL} from 'node:url'
 import {grid} from '../../src/cli/render/grid.ts'
+import {machine, writeSections} from '../support/benchmark-page.ts'
 import type {BenchRow} from './rows.ts'
 
 const folder = import.meta.dirname
@@ -40,22 +40,7 @@ if (json) {
   const header = ['bench', 'what', 'median', 'spread', 'unit', 'runs', 'note']
   process.stdout.write(grid(header, cells, process.stdout.columns))
 }
-if (write) writeSections()
-
-function machine(): string {
-  const [cpu] = cpus()
-  return `${cpus().length} processors (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`
-}
-
-/** A section is all from one `## NAME` to the next; the text before the first is kept as it is. */
-function writeSections(): void {
-  const file = join(folder, '../../docs/benchmarks.md')
-  const [head = '', ...old] = readFileSync(file, 'utf8').split(/^(?=## )/m)
-  const sections = new Map(old.map((text) => [/^## (.*)$/m.exec(text)?.[1] ?? '', text.trimEnd()]))
-  for (const bench of new Set(rows.map((row) => row.bench))) sections.set(bench, section(bench))
-  const sorted = [...sections].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text)
-  writeFileSync(file, `${[head.trimEnd(), ...sorted].join('\n\n')}\n`)
-}
+if (write) writeSections(new Map([...new Set(rows.map((row) => row.bench))].map((bench) => [bench, section(bench)])))
 
 function section(bench: string): string {
   const lines = rows

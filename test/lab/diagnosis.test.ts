@@ -1,9 +1,10 @@
 /** What an operator asks before and after: is anything in the way, and an archive that may be shown to others. */
 import {mkdtempSync, rmSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {release, tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {execa} from 'execa'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {kernelState} from '../../src/agent/node/kernel-state.ts'
 import type {PreflightReport} from '../../src/cli/preflight/preflight.ts'
 import type {SysdumpResult} from '../../src/cli/sysdump/options.ts'
 import {plantCanaries} from '../support/lab/canaries.ts'
@@ -137,6 +138,17 @@ describe('sysdump', () => {
     expect(sizes.length).toBeGreaterThan(4)
     // lines carry their time, which does not count
     expect(Math.max(...sizes.map(Number))).toBeLessThan(1_000)
+  })
+
+  test('the status, asked for all, says of the kernel of each node what it lacks', async () => {
+    const {kernels} = JSON.parse(await cluster.ciliumOk('status', '--verbose', '-o', 'json'))
+    const text = await cluster.ciliumOk('status', '--verbose')
+
+    const {missing} = kernelState()
+    expect(Object.keys(kernels).sort()).toEqual(['node1', 'node2'])
+    for (const one of Object.values(kernels)) expect(one).toMatchObject({release: release(), missing})
+    expect(text).toMatch(new RegExp(`Kernels: +node1 +${release()}`))
+    for (const feature of missing) expect(text).toContain(feature)
   })
 
   test('works with half of the cluster down, and says what it did not get', async () => {

@@ -52,6 +52,25 @@ test('in audit mode nothing is refused, and Hubble says what would have been', a
   for (const address of echo) expect(await ask(address)).toBe(28)
 })
 
+test('a value that is set without a restart holds on agents that run, and what it was comes back', async () => {
+  await cluster.apply(closed('closed'))
+  for (const address of echo)
+    await until('the policy', 20_000, async () => ((await ask(address)) === 28 ? true : undefined))
+  const started = await agentsStarted()
+
+  await cluster.ciliumOk('config', 'set', 'policy-audit-mode', 'true', '--no-restart')
+  // kubelet writes a ConfigMap when it next looks at the pod
+  await cluster.kubectl('-n', 'kube-system', 'annotate', 'pod', '-l', 'k8s-app=cilium', 'example.org/look=once')
+  for (const address of echo)
+    await until('nothing to be refused', 150_000, async () => ((await ask(address)) === 0 ? true : undefined))
+
+  await cluster.ciliumOk('config', 'delete', 'policy-audit-mode', '--no-restart')
+  await cluster.kubectl('-n', 'kube-system', 'annotate', 'pod', '-l', 'k8s-app=cilium', 'example.org/look-')
+  for (const address of echo)
+    await until('the refusal to be back', 150_000, async () => ((await ask(address)) === 28 ? true : undefined))
+  expect(await agentsStarted()).toBe(started)
+}, 420_000)
+
 test.each([
   ['reset', 'Connection refused'],
   ['icmp', /prohibited|No route to host|Permission denied|unreachable/i],
@@ -233,6 +252,12 @@ interface PolicyList {
 }
 
 const isValid = ({type}: {readonly type: string}) => type === 'Valid'
+
+/** Changes when an agent is started anew, whatever the reason. */
+async function agentsStarted(): Promise<string> {
+  const path = 'jsonpath={.items[*].status.containerStatuses[*].containerID}'
+  return await cluster.kubectl('-n', 'kube-system', 'get', 'pods', '-l', 'k8s-app=cilium', '-o', path)
+}
 
 async function agentRestarts(): Promise<string> {
   const path = 'jsonpath={.items[*].status.containerStatuses[*].restartCount}'

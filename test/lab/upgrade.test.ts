@@ -22,17 +22,23 @@ const trees = {next: join(folder, 'next'), broken: join(folder, 'broken')}
 
 beforeAll(async () => {
   await cluster.down()
-  if (!existsSync(trees.next)) await makeImage(await makeNextTree(trees.next))
-  if (!existsSync(trees.broken)) await makeImage(await makeBrokenTree(trees.broken))
-  await cluster.up(nodes.length)
+  await Promise.all([install(), buildTrees()])
   for (const tree of Object.values(trees))
     await cluster.ciliumOk('lab', 'load', join(tree, 'dist/image/cilium.tar'), '--name', cluster.name)
-  await cluster.ciliumOk('install', '--wait', '--set', 'ipv6.enabled=true', '--set', 'image.pullPolicy=Never')
 }, 900_000)
 afterAll(async () => {
   await cluster.down()
   if (kept === undefined) rmSync(folder, {recursive: true, force: true})
 })
+
+async function buildTrees(): Promise<void> {
+  if (!existsSync(trees.next)) await makeImage(await makeNextTree(trees.next))
+  if (!existsSync(trees.broken)) await makeImage(await makeBrokenTree(trees.broken))
+}
+async function install(): Promise<void> {
+  await cluster.up(nodes.length)
+  await cluster.ciliumOk('install', '--wait', '--set', 'ipv6.enabled=true', '--set', 'image.pullPolicy=Never')
+}
 
 /** `cilium` of another build. */
 async function ciliumOf(tree: string, ...args: string[]) {

@@ -19,6 +19,7 @@ interface Libbpf {
   mapName(map: Handle): string
   mapFd(map: Handle): number
   mapType(map: Handle): number
+  mapMaxEntries(map: Handle): number
   mapKeySize(map: Handle): number
   mapValueSize(map: Handle): number
   mapFlags(map: Handle): number
@@ -46,6 +47,7 @@ const signatures: Readonly<Record<keyof Libbpf, readonly [name: string, result: 
   mapName: ['bpf_map__name', 'str', 'void *'],
   mapFd: ['bpf_map__fd', 'int', 'void *'],
   mapType: ['bpf_map__type', 'int', 'void *'],
+  mapMaxEntries: ['bpf_map__max_entries', 'uint32', 'void *'],
   mapKeySize: ['bpf_map__key_size', 'uint32', 'void *'],
   mapValueSize: ['bpf_map__value_size', 'uint32', 'void *'],
   mapFlags: ['bpf_map__map_flags', 'uint32', 'void *'],

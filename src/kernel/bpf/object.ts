@@ -128,16 +128,25 @@ function applyMaps(
     if (setting.create === false) checked(library.mapSetAutocreate(map, false), `switch map ${name} off`)
     if (setting.maxEntries !== undefined)
       checked(library.mapSetMaxEntries(map, setting.maxEntries), `set size of map ${name}`)
-    if (setting.inner) applyInner(map, name, setting.inner, templates)
     if (setting.reuse !== undefined) {
       // libbpf takes the other map's layout over without a word
       checkSameLayout(map, name, setting.reuse)
       checked(library.mapReuseFd(map, setting.reuse), `reuse map ${name}`)
     }
   }
+  for (const [name, map] of maps) {
+    const {inner, reuse, create} = settings[name] ?? {}
+    const template = library.mapInner(map)
+    if (inner !== undefined) applyInner(map, name, inner, templates)
+    else if (template !== null && reuse === undefined && create !== false)
+      applyInner(map, name, {maxEntries: library.mapMaxEntries(template)}, templates)
+  }
 }
 
-/** Gives a map-in-map another template. (libbpf before 1.2 crashes when the size of its own template is set.) */
+/**
+ * Gives a map-in-map a template of ours. libbpf's own has BTF, and before 6.2 a map that is put in must have it likewise;
+ * ours has none, as maps of createMapFd() have none. (libbpf before 1.2 crashes when the size of its own template is set.)
+ */
 function applyInner(map: Handle, name: string, inner: NonNullable<MapSetting['inner']>, templates: number[]): void {
   const library = libbpf()
   let fd: number

@@ -2,6 +2,7 @@
 import {type ChildProcess, spawn} from 'node:child_process'
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
+import {patience} from '../eventually.ts'
 import type {PodOrder, PodReport} from './pod-program.ts'
 
 const program = new URL('./pod-program.ts', import.meta.url).pathname
@@ -45,11 +46,11 @@ export class PodProcess {
     return this.order({do: 'serve', port}) as Promise<void>
   }
 
-  tcp(host: string, text: string, port = 8080, timeoutMs = 3000): Promise<string> {
+  tcp(host: string, text: string, port = 8080, timeoutMs = 3000 * patience): Promise<string> {
     return this.order({do: 'tcp', host, port, text, timeoutMs}) as Promise<string>
   }
 
-  udp(host: string, text: string, port = 8080, timeoutMs = 3000): Promise<string> {
+  udp(host: string, text: string, port = 8080, timeoutMs = 3000 * patience): Promise<string> {
     return this.order({do: 'udp', host, port, text, timeoutMs}) as Promise<string>
   }
 

@@ -1,5 +1,5 @@
 /** This source tree once more, as its next version might be: struct flow has one field more, and the state a new number. */
-import {cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
+import {cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {join, resolve} from 'node:path'
 import {execa} from 'execa'
 
@@ -52,6 +52,7 @@ export async function makeBrokenTree(folder: string): Promise<string> {
     (head) => `${head}\n\tif (cfg.generation)\n\t\treturn TC_ACT_SHOT;`,
   )
   setVersion(folder, '0.3.0')
+  takeObjects(folder, 'pod')
   return folder
 }
 
@@ -107,6 +108,14 @@ function copyTree(folder: string): void {
     cpSync(join(root, name), join(folder, name), {recursive: true, verbatimSymlinks: true})
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   mkdirSync(join(folder, 'dist'), {recursive: true})
+}
+
+/** Objects that are built already, as new as the tree, but for the one whose source differs. */
+function takeObjects(folder: string, but: string): void {
+  const built = join(root, 'dist/bpf')
+  if (!existsSync(built)) return
+  cpSync(built, join(folder, 'dist/bpf'), {recursive: true})
+  rmSync(join(folder, 'dist/bpf', `${but}.o`), {force: true})
 }
 
 function edit(folder: string, file: string, from: RegExp, to: (...match: string[]) => string): void {
