@@ -2,11 +2,10 @@
  * Socket programs on the node's cgroup: every process below it, in pods or not, is served. Links are pinned, so that
  * they outlive the agent and change their program between two calls.
  */
-import {type AttachType, attachCgroup, detachLink, updateLink} from '../kernel/bpf/link.ts'
-import {openPin, pin, unpin} from '../kernel/bpf/pin.ts'
-import {isErrno} from '../kernel/errors.ts'
+import {type AttachType, attachCgroup} from '../kernel/bpf/link.ts'
 import {closeFd, openFd} from '../kernel/libc.ts'
 import type {HookProgram} from './generation.ts'
+import {putPinnedLink, removePinnedLink} from './pinned-link.ts'
 import {pinPaths} from './pins.ts'
 
 /**
@@ -39,13 +38,8 @@ export function attachSockets(root: string, cgroup: string, program: (name: Sock
   try {
     for (const [name, hook] of Object.entries(hooks) as [SocketProgram, AttachType][]) {
       const path = pinPaths.cgroupLink(root, hook)
-      if (exchange(path, program(name))) continue
-      const link = attachCgroup(program(name), folder, hook)
-      try {
-        pin(link, path)
-      } finally {
-        closeFd(link)
-      }
+      const descriptor = program(name)
+      putPinnedLink(path, descriptor, () => attachCgroup(descriptor, folder, hook))
     }
   } finally {
     closeFd(folder)
@@ -55,32 +49,6 @@ export function attachSockets(root: string, cgroup: string, program: (name: Sock
 /** Takes the socket programs away: first those that send to backends. What is connected stays connected. */
 export function detachSockets(root: string): void {
   for (const hook of Object.values(hooks).reverse()) {
-    const path = pinPaths.cgroupLink(root, hook)
-    const link = openPin(path)
-    if (link === undefined) continue
-    try {
-      detachLink(link)
-    } catch (thrown) {
-      if (!isErrno(thrown, 'ENOLINK')) throw thrown
-    } finally {
-      closeFd(link)
-      unpin(path)
-    }
-  }
-}
-
-/** False when there is no link, or its cgroup is gone. */
-function exchange(path: string, program: number): boolean {
-  const link = openPin(path)
-  if (link === undefined) return false
-  try {
-    updateLink(link, program)
-    return true
-  } catch (thrown) {
-    if (!isErrno(thrown, 'ENOLINK')) throw thrown
-    unpin(path)
-    return false
-  } finally {
-    closeFd(link)
+    removePinnedLink(pinPaths.cgroupLink(root, hook))
   }
 }

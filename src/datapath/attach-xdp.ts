@@ -3,11 +3,10 @@
  * alone, which do everything that the XDP program does.
  */
 import {existsSync} from 'node:fs'
-import {attachXdp, detachLink, updateLink} from '../kernel/bpf/link.ts'
-import {openPin, pin, unpin} from '../kernel/bpf/pin.ts'
+import {attachXdp} from '../kernel/bpf/link.ts'
 import {isErrno} from '../kernel/errors.ts'
-import {closeFd} from '../kernel/libc.ts'
 import {declareErrors, fail} from '../runtime/errors.ts'
+import {putPinnedLink, removePinnedLink} from './pinned-link.ts'
 import {pinPaths} from './pins.ts'
 
 const codes = declareErrors({
@@ -45,21 +44,14 @@ export class XdpAttachments {
     for (const mode of modes) if (mode !== wanted) this.#detach(ifindex, mode)
     if (wanted === undefined) return false
     const path = pinPaths.xdpLink(this.#root, ifindex, wanted)
-    if (exchange(path, program)) return true
-    let link: number
     try {
-      link = attachXdp(program, ifindex, wanted)
+      putPinnedLink(path, program, () => attachXdp(program, ifindex, wanted))
+      return true
     } catch (thrown) {
       if (isErrno(thrown, 'EINVAL')) throw thrown
       if (this.#acceleration === 'best-effort') return false
       return fail(codes.XDP_NOT_ATTACHED, {ifindex, mode: wanted, detail: String(thrown)}, {cause: thrown})
     }
-    try {
-      pin(link, path)
-    } finally {
-      closeFd(link)
-    }
-    return true
   }
 
   /** Takes the program off. One that is gone, with its device or without, is success. */
@@ -73,32 +65,6 @@ export class XdpAttachments {
   }
 
   #detach(ifindex: number, mode: Mode): void {
-    const path = pinPaths.xdpLink(this.#root, ifindex, mode)
-    const link = openPin(path)
-    if (link === undefined) return
-    try {
-      detachLink(link)
-    } catch (thrown) {
-      if (!isErrno(thrown, 'ENOLINK')) throw thrown
-    } finally {
-      closeFd(link)
-      unpin(path)
-    }
-  }
-}
-
-/** Exchanges the program of a pinned link; false when there is none, or its device is gone and the number is new. */
-function exchange(path: string, program: number): boolean {
-  const link = openPin(path)
-  if (link === undefined) return false
-  try {
-    updateLink(link, program)
-    return true
-  } catch (thrown) {
-    if (!isErrno(thrown, 'ENOLINK')) throw thrown
-    unpin(path)
-    return false
-  } finally {
-    closeFd(link)
+    removePinnedLink(pinPaths.xdpLink(this.#root, ifindex, mode))
   }
 }

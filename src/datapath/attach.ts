@@ -3,12 +3,13 @@
  * program between two packets; clsact filters else, which the device itself keeps.
  */
 import {existsSync} from 'node:fs'
-import {attachTcx, type Direction, detachLink, updateLink} from '../kernel/bpf/link.ts'
-import {openPin, pin, unpin} from '../kernel/bpf/pin.ts'
+import {attachTcx, type Direction} from '../kernel/bpf/link.ts'
+import {unpin} from '../kernel/bpf/pin.ts'
 import {isErrno} from '../kernel/errors.ts'
 import {closeFd} from '../kernel/libc.ts'
 import {ensureClsact, filterDelete, filterReplace, listFilters} from '../kernel/netlink/filter.ts'
 import type {NetlinkSocket} from '../kernel/netlink/socket.ts'
+import {putPinnedLink, removePinnedLink} from './pinned-link.ts'
 import {listLinkedDevices, pinPaths} from './pins.ts'
 
 export type AttachMode = 'tcx' | 'tc'
@@ -59,14 +60,7 @@ export class Attachments {
       return
     }
     const path = pinPaths.link(this.root, hook.ifindex, hook.direction)
-    if (exchange(path, program)) return
-    // a crash between the two calls leaves nothing: an unpinned link ends with its descriptor
-    const link = attachTcx(program, hook.ifindex, hook.direction)
-    try {
-      pin(link, path)
-    } finally {
-      closeFd(link)
-    }
+    putPinnedLink(path, program, () => attachTcx(program, hook.ifindex, hook.direction))
   }
 
   /** Takes our program off a hook. One that is gone, with its device or without, is success. */
@@ -76,17 +70,7 @@ export class Attachments {
       if (error && !isErrno(error, 'ENOENT', 'ENODEV', 'EINVAL')) throw error
       return
     }
-    const path = pinPaths.link(this.root, hook.ifindex, hook.direction)
-    const link = openPin(path)
-    if (link === undefined) return
-    try {
-      detachLink(link)
-    } catch (thrown) {
-      if (!isErrno(thrown, 'ENOLINK')) throw thrown
-    } finally {
-      closeFd(link)
-      unpin(path)
-    }
+    removePinnedLink(pinPaths.link(this.root, hook.ifindex, hook.direction))
   }
 
   /** Is a program of ours on the hook? */
@@ -105,21 +89,5 @@ export class Attachments {
       removed++
     }
     return removed
-  }
-}
-
-/** Exchanges the program of a pinned link; false when there is none, or its device is gone and the number is new. */
-function exchange(path: string, program: number): boolean {
-  const link = openPin(path)
-  if (link === undefined) return false
-  try {
-    updateLink(link, program)
-    return true
-  } catch (thrown) {
-    if (!isErrno(thrown, 'ENOLINK')) throw thrown
-    unpin(path)
-    return false
-  } finally {
-    closeFd(link)
   }
 }

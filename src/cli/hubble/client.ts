@@ -10,7 +10,7 @@ import {
 } from './errors.ts'
 import type {ServerOptions} from './server-options.ts'
 
-interface Method<Q, R> {
+export interface Method<Q, R> {
   readonly path: string
   readonly requestSerialize: (value: Q) => Buffer
   readonly responseDeserialize: (bytes: Buffer) => R

@@ -10,7 +10,7 @@ export default class ObserveAgentEvents extends HubbleCommand {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(ObserveAgentEvents)
-    const {observeAgentEvents} = await import('../../../cli/hubble/agent-events.ts')
+    const {observeAgentEvents} = await import('../../../cli/hubble/observe-events.ts')
     await this.withServer(flags, (server) =>
       observeAgentEvents(server, flags, {signal: this.signal, write: (text) => this.print(text)}),
     )

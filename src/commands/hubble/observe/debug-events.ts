@@ -9,7 +9,7 @@ export default class ObserveDebugEvents extends HubbleCommand {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(ObserveDebugEvents)
-    const {observeDebugEvents} = await import('../../../cli/hubble/debug-events.ts')
+    const {observeDebugEvents} = await import('../../../cli/hubble/observe-events.ts')
     await this.withServer(flags, (server) =>
       observeDebugEvents(server, flags, {signal: this.signal, write: (text) => this.print(text)}),
     )

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {debugText} from '../../../../src/cli/hubble/debug-events.ts'
+import {debugText} from '../../../../src/cli/hubble/observe-events.ts'
 
 test('a debug message says whose it is, what, and where', () => {
   const source = {ID: 7, namespace: 'shop', pod_name: 'web'}
