@@ -32,6 +32,8 @@ export interface ReconcilerOptions<Row> {
   readonly begin?: 'synced' | 'now'
   /** keys worked on at the same time, 1 unless given; one key is never worked on twice at a time */
   readonly concurrency?: number
+  /** how long changes gather before they are worked on, so that several of one row cost one update; 0: not at all */
+  readonly gatherMs?: number
   readonly backoff?: BackoffOptions
   /** pause between prunes, 5 minutes unless given; 0: only once */
   readonly pruneEveryMs?: number
@@ -68,6 +70,7 @@ export class ReconcilerRunner<Row> {
   private stopped = false
   private readonly stopping = new AbortController()
   private scheduled = false
+  private gathering: Timer | undefined
   private waiters: (() => void)[] = []
 
   constructor(options: ReconcilerOptions<Row>) {
@@ -112,6 +115,7 @@ export class ReconcilerRunner<Row> {
     this.stopping.abort()
     this.unsubscribe?.()
     for (const timer of this.timers) timer.cancel()
+    this.gathering?.cancel()
     for (const {timer} of this.retries.values()) timer?.cancel()
     this.due.clear()
     this.again.clear()
@@ -162,14 +166,15 @@ export class ReconcilerRunner<Row> {
     retry?.timer?.cancel()
     this.retries.delete(key)
     this.table.setStatus(key, this.name, {state: 'pending', retries: 0})
-    this.enqueue(key)
+    this.enqueue(key, this.options.gatherMs)
   }
 
-  private enqueue(key: string): void {
+  private enqueue(key: string, gatherMs = 0): void {
     if (this.stopped) return
     if (this.running.has(key)) this.again.add(key)
     else this.due.add(key)
-    this.schedule()
+    if (gatherMs === 0) this.schedule()
+    else this.gathering ??= this.clock.after(gatherMs, () => this.schedule())
   }
 
   private schedule(): void {
@@ -180,6 +185,8 @@ export class ReconcilerRunner<Row> {
 
   private work(): void {
     this.scheduled = false
+    this.gathering?.cancel()
+    this.gathering = undefined
     const concurrency = this.options.concurrency ?? 1
     const until = performance.now() + sliceMs
     for (const key of this.due) {

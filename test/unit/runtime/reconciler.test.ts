@@ -200,6 +200,48 @@ describe('order', () => {
   })
 })
 
+describe('gathering', () => {
+  test('changes within the time cost one update, with the newest row', async () => {
+    const {clock, table, world, runner} = setUp({gatherMs: 20})
+    await settle()
+    table.upsert({id: 'a', value: 1})
+    await clock.advance(15)
+    table.upsert({id: 'a', value: 2})
+    table.upsert({id: 'b', value: 1})
+    await clock.advance(4)
+    expect(world.calls).toEqual(['prune'])
+
+    await clock.advance(1)
+    await runner.whenIdle()
+
+    expect(world.calls).toEqual(['prune', 'update a=2', 'update b=1'])
+  })
+
+  test('what is left of a batch does not gather again', async () => {
+    const {clock, table, world} = setUp({gatherMs: 20, world: new Slow()})
+    for (const id of ['a', 'b']) table.upsert({id, value: 1})
+    await clock.advance(20)
+    expect(world.calls).toEqual(['update a=1'])
+
+    world.release()
+    await settle()
+
+    expect(world.calls).toEqual(['update a=1', 'update b=1'])
+  })
+
+  test('stopped meanwhile, nothing begins', async () => {
+    const {clock, table, world, runner} = setUp({gatherMs: 20})
+    await settle()
+    table.upsert({id: 'a', value: 1})
+    await settle()
+    await runner.stop()
+    await clock.advance(20)
+
+    expect(world.calls).toEqual(['prune'])
+    expect(clock.pending).toBe(0)
+  })
+})
+
 describe('failure', () => {
   test('a failed row shows its error and is tried again, later each time', async () => {
     const {clock, table, world} = setUp()
