@@ -55,6 +55,11 @@ export class EventStream {
     return this.#rings.reduce((sum, ring) => sum + ring.pending, 0)
   }
 
+  /** True while what waits in one of the rings is more than half of what it holds. */
+  get isCrowded(): boolean {
+    return this.#rings.some((ring) => ring.pending > ring.capacity / 2)
+  }
+
   /** What the programs have written, and what found no room, since the state maps were made. */
   counts(): EventCount {
     const perCpu = this.#counts.get(0) ?? []

@@ -1,5 +1,5 @@
 /**
- * Counts what is in the store, some times a second. Events that are alike in all that metrics look at are counted
+ * Counts every event, some times a second or before the store forgets it. Events that are alike in all that metrics look at are counted
  * together: one flow is made for all of them.
  */
 import type {Flow} from '../../api/gen/flow.ts'
@@ -41,7 +41,6 @@ export class FlowMeter {
   readonly #groups = new EventGroups(scanned)
   #gone: {readonly at: number; readonly namespace: string; readonly pod: string}[] = []
   #next: number
-  #overtaken = 0
 
   /** @param specs as in `hubble.metrics.enabled` @throws HUBBLE_METRIC_INVALID */
   constructor(pump: EventPump, builder: FlowBuilder, specs: readonly string[]) {
@@ -50,6 +49,9 @@ export class FlowMeter {
     this.#type = builder.columns.type
     this.#fixed = specs.map((text) => this.#kind(parseMetricSpec(text)))
     this.#next = pump.store.next
+    pump.keepUp(() => {
+      if (pump.store.next - this.#next >= pump.halfStore) this.count()
+    })
     this.#chooseKey()
     const lost = this.registry.counter({
       name: 'hubble_lost_events_total',
@@ -60,7 +62,7 @@ export class FlowMeter {
       this.count()
       lost.labels('perf_event_ring_buffer').set(pump.lost)
       lost.labels('observer_events_queue').set(0)
-      lost.labels('hubble_ring_buffer').set(this.#overtaken)
+      lost.labels('hubble_ring_buffer').set(pump.overtaken)
     })
   }
 
@@ -109,10 +111,6 @@ export class FlowMeter {
   /** Counts what has come since the last time. */
   count(): void {
     const {store} = this.#pump
-    if (this.#next < store.oldest) {
-      this.#overtaken += store.oldest - this.#next
-      this.#next = store.oldest
-    }
     while (this.#next < store.next) {
       const stop = Math.min(store.next, this.#next + scanned)
       for (; this.#next < stop; this.#next++) this.#group(this.#next)

@@ -18,7 +18,7 @@ export interface MetricsPartOptions extends MetricsServerOptions {
   readonly trouble: (message: string) => void
 }
 
-/** often enough that the store holds all that comes meanwhile */
+/** many at once are cheaper than each; when the store is too small for it, it is done earlier */
 const countEveryMs = 200
 
 export class MetricsPart {

@@ -7,6 +7,8 @@ import type {FlowStore} from './flow-store.ts'
 /** `EventStream` of the datapath. */
 export interface EventSource {
   poll(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number
+  /** true while what waits is more than half of what finds room */
+  readonly isCrowded: boolean
   counts(): {readonly written: number; readonly lost: number}
 }
 
@@ -18,8 +20,8 @@ export interface EventPumpOptions {
   readonly tickMs?: number
 }
 
-/** events taken in one go: followers want their turn too */
-const eventsPerTick = 65_536
+/** events taken before those who follow get their turn */
+const eventsPerTurn = 65_536
 const countsEveryMs = 1000
 /** seconds over which the rate is told */
 const rateWindow = 60
@@ -31,8 +33,13 @@ export class EventPump {
   readonly #seen: number[] = []
   /** gets a copy of everything while it wants to */
   tap: EventTap | undefined
+  /** events that were overwritten before those who follow had read them */
+  overtaken = 0
   #waiting: (() => void)[] = []
+  readonly #keepers: (() => void)[] = []
   #timers: NodeJS.Timeout[] = []
+  #turn: NodeJS.Immediate | undefined
+  readonly #eventsPerTurn: number
   #lostAtStart = 0
   #lost = 0
   #lastCount = 0
@@ -40,6 +47,8 @@ export class EventPump {
   constructor(options: EventPumpOptions) {
     this.#options = options
     this.store = options.store
+    // who follows a small store is not overtaken by one turn
+    this.#eventsPerTurn = Math.min(eventsPerTurn, this.halfStore)
     this.time = new BootTime(options.clocks)
   }
 
@@ -53,10 +62,14 @@ export class EventPump {
 
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer)
+    clearImmediate(this.#turn)
     this.wake()
   }
 
-  /** Takes what is there. */
+  /**
+   * Takes what is there, in turns with those who follow: as long as the programs find room, they may read what one turn
+   * has brought before the next overwrites it. In a crowd the rings go first: what they lose nobody ever sees.
+   */
   tick(): void {
     const {tap, store} = this
     const handler =
@@ -66,13 +79,17 @@ export class EventPump {
             tap.take(view, offset, length)
           }
         : store.append
+    const {source} = this.#options
     let taken: number
     let total = 0
     do {
-      taken = this.#options.source.poll(handler, eventsPerTick)
+      taken = source.poll(handler, this.#eventsPerTurn)
       total += taken
-    } while (taken === eventsPerTick && total < 8 * eventsPerTick)
+      for (const keep of this.#keepers) keep()
+    } while (taken === this.#eventsPerTurn && source.isCrowded && total < 8 * eventsPerTurn)
     if (total > 0) this.wake()
+    clearImmediate(this.#turn)
+    this.#turn = taken === this.#eventsPerTurn ? setImmediate(() => this.tick()) : undefined
   }
 
   /** Compares with the counters of the programs, and looks at the clock. */
@@ -100,6 +117,16 @@ export class EventPump {
   /** Events that found no room in a ring since the start. */
   get lost(): number {
     return this.#lost - this.#lostAtStart
+  }
+
+  /** No turn brings more events than this. */
+  get halfStore(): number {
+    return (this.store.capacity + 1) / 2
+  }
+
+  /** For who must see every event: called after each turn, and has read by then unless less than half a store is unread. */
+  keepUp(keep: () => void): void {
+    this.#keepers.push(keep)
   }
 
   /** Resolves when something new is there, or the signal is aborted. */

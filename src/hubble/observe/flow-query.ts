@@ -110,6 +110,7 @@ export class FlowQuery {
   #note(count: number): void {
     if (this.#overtaken.count === 0n) this.#overtaken.first = this.#now()
     this.#overtaken.count += BigInt(count)
+    this.#pump.overtaken += count
   }
 
   /** At most once a second: telling of losses must not cause more. */

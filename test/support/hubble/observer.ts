@@ -15,6 +15,7 @@ export type EventInput = Partial<Omit<Event, 'src' | 'dst'>> & {readonly from: s
 class Ring implements EventSource {
   #waiting: EventInput[] = []
   readonly #view = new DataView(new ArrayBuffer(eventCodec.size))
+  readonly isCrowded = false
   lost = 0
 
   write(...events: readonly EventInput[]): void {

@@ -7,15 +7,24 @@ export class Ring implements EventSource {
   #waiting: EventInput[] = []
   #view = new DataView(new ArrayBuffer(eventCodec.size))
   lost = 0
+  /** more waiting than this is a crowd */
+  room = Number.POSITIVE_INFINITY
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  get isCrowded(): boolean {
+    return this.#waiting.length > this.room
+  }
 
   write(...events: EventInput[]): void {
     const now = process.hrtime.bigint()
     this.#waiting.push(...events.map((one) => ({time: now, ...one})))
   }
 
-  poll(handler: (view: DataView, offset: number, length: number) => void): number {
-    const events = this.#waiting
-    this.#waiting = []
+  poll(handler: (view: DataView, offset: number, length: number) => void, limit = Number.POSITIVE_INFINITY): number {
+    const events = this.#waiting.splice(0, limit)
     for (const one of events) {
       eventCodec.encode(event(one), this.#view, 0)
       handler(this.#view, 0, eventCodec.size)
