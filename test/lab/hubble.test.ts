@@ -6,7 +6,7 @@ import {Cluster, until} from '../support/lab/cluster.ts'
 import {Prometheus} from '../support/prometheus.ts'
 
 const cluster = new Cluster('t-hubble')
-const {inClient, addresses, agentOn, seen, hubbleAt, hubble} = flowLab(cluster)
+const {inClient, addresses, agentOn, seen, hubbleAt, typed, hubble} = flowLab(cluster)
 const values = [
   'ipv6.enabled=true',
   'hubble.relay.enabled=true',
@@ -266,6 +266,36 @@ test('names of services that resolve are no drops', async () => {
   expect(await seen('node1', since, '--verdict', 'DROPPED')).toEqual([])
 })
 
+test.each([
+  ['cilium status', 'Hubble: '],
+  ['cilium endpoint list', 'k8s:app=web'],
+  ['cilium endpoint get pod-name:default:NAME', '"identity"'],
+  ['cilium identity list', 'k8s:app=web'],
+  ['cilium service list', 'ClusterIP'],
+  ['cilium policy get', 'Revision: '],
+  ['cilium bpf endpoint list', 'ENDPOINT'],
+  ['cilium bpf policy get --all', 'Policy'],
+  ['cilium bpf ct list global', 'TCP'],
+  ['cilium map list', 'cilium_'],
+  ['timeout 2 cilium monitor || [ $? = 124 ]', 'Press Ctrl-C to quit'],
+])('the agent answers %s', async (line, part) => {
+  const name = await cluster.kubectl('get', 'pod', '-l', 'app=web', '-o', 'jsonpath={.items[0].metadata.name}')
+  const command = ['exec', await agentOn('node2'), '--', 'sh', '-c', line.replace('NAME', name)]
+  expect(await cluster.kubectl('-n', 'kube-system', ...command)).toContain(part)
+})
+
+test.each([
+  'ciliumnode',
+  'ciliumid',
+  'cep',
+  'ciliumendpoint',
+  'pods -l k8s-app=cilium',
+  'pods -l name=cilium-operator',
+])('kubectl get %s shows some', async (what) => {
+  const list = await cluster.kubectl('get', '-A', '--no-headers', ...what.split(' '))
+  expect(list.trim()).not.toBe('')
+})
+
 test('the agent says that Hubble is well, with numbers', async () => {
   const agent = await agentOn('node1')
   const text = await cluster.kubectl('-n', 'kube-system', 'exec', agent, '--', 'cilium-dbg', 'status', '-o', 'json')
@@ -304,6 +334,30 @@ describe('the relay', () => {
     })
 
     expect(times).toEqual([...times].sort())
+  })
+
+  test.each([
+    ['status', 'Healthcheck (via '],
+    ['list nodes', 'Connected'],
+    ['list namespaces', 'default'],
+    ['observe', 'default/client'],
+    ['observe --since 1m', 'default/client'],
+    ['observe --pod default/client --last 5', 'default/client'],
+    ['observe --namespace default --protocol icmp --last 1 --output dict', 'DESTINATION: default/web-'],
+    ['observe --type trace --last 1 -o jsonpb', '"event_type"'],
+    ['observe --from-pod default/client --to-label app=web --last 1 -o table', 'SUMMARY'],
+    // nothing of these has happened here
+    ['observe --namespace production --verdict DROPPED', ''],
+    ['observe --type dns', ''],
+    ['observe --type http --output json', ''],
+    ['observe --from-label app=frontend --to-label app=backend', ''],
+  ])('answers hubble %s', async (line, part) => {
+    const {exitCode, stdout, stderr} = await typed(...line.split(' '))
+
+    expect(exitCode, stderr).toBe(0)
+    expect(stderr).not.toMatch(/error|warn/i)
+    if (part === '') expect(stdout).toBe('')
+    else expect(stdout).toContain(part)
   })
 
   test('is asked again after a restart', async () => {

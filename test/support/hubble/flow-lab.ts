@@ -80,14 +80,14 @@ export function flowLab(cluster: Cluster) {
       .map((line) => JSON.parse(line) as ShownAnswer)
   }
 
-  const hubble = async (...args: string[]) => {
-    const done = await execa(process.execPath, ['bin/hubble.js', ...args, '-P', '--port-forward-port', '0'], {
+  /** `hubble ...` through the relay; never throws for an exit code. */
+  const typed = (...args: string[]) =>
+    execa(process.execPath, ['bin/hubble.js', ...args, '-P', '--port-forward-port', '0'], {
       env: {KUBECONFIG: cluster.kubeconfig, NO_COLOR: '1'},
       reject: false,
       stdin: 'ignore',
     })
-    return done.stdout
-  }
+  const hubble = async (...args: string[]) => (await typed(...args)).stdout
 
-  return {inClient, addresses, agentOn, seen, hubbleAt, hubble}
+  return {inClient, addresses, agentOn, seen, hubbleAt, typed, hubble}
 }
