@@ -63,14 +63,16 @@ export async function baseLayer(architecture: Architecture, onProgress: (line: s
     const output = `${folder}/layer.tar`
     if (foreign) enableForeign(architecture)
     try {
-      await execa('mmdebstrap', [...options(debian), suite, output, ...sources()], {
+      // a mount namespace of its own: what it has mounted ends with it, also when it is killed
+      await execa('unshare', ['--mount', 'mmdebstrap', ...options(debian), suite, output, ...sources()], {
         env: {SOURCE_DATE_EPOCH: '0'},
         stdin: 'ignore',
       })
     } catch (thrown) {
       await rm(output, {force: true})
-      const error = thrown as {code?: string; stderr?: string; shortMessage?: string}
-      if (error.code === 'ENOENT') fail(IMAGE_TOOL_MISSING, {tool: 'mmdebstrap', debianPackage: 'mmdebstrap'})
+      const error = thrown as {exitCode?: number; stderr?: string; shortMessage?: string}
+      // unshare's answer when what it is to execute is not there
+      if (error.exitCode === 127) fail(IMAGE_TOOL_MISSING, {tool: 'mmdebstrap', debianPackage: 'mmdebstrap'})
       const lines = (error.stderr ?? '').split('\n').filter((line) => /^E:|error/i.test(line))
       fail(IMAGE_BASE_FAILED, {detail: lines[0] ?? error.shortMessage}, {cause: thrown})
     }

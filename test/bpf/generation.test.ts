@@ -1,7 +1,6 @@
 /** Generations of programs: loaded beside each other, sharing state, switched on live devices without a gap. */
 import {execFileSync} from 'node:child_process'
-import {copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {copyFileSync, existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs'
 import {join, resolve} from 'node:path'
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {buildBpf} from '../../scripts/build-bpf.ts'
@@ -23,11 +22,12 @@ import {NetlinkSocket} from '../../src/kernel/netlink/socket.ts'
 import {createNetns, deleteNetns, inNetns} from '../../src/kernel/netns.ts'
 import {Mac} from '../../src/model/mac.ts'
 import {eventually} from '../support/eventually.ts'
+import {ownFolder, ownNamespace} from '../support/leftovers.ts'
 import {addr, defaultConfig} from './node.ts'
 import {udp} from './support/packet.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const namespace = `dp-generation-${process.pid}`
+const namespace = ownNamespace('generation')
 let bpffs: string
 let objects: string
 let netns: string
@@ -38,9 +38,9 @@ const open: Generation[] = []
 
 beforeAll(async () => {
   await buildBpf({from: `${root}/bpf`, to: `${root}/dist/bpf`})
-  bpffs = mkdtempSync(join(tmpdir(), 'dp-bpffs-'))
+  bpffs = ownFolder('bpffs')
   execFileSync('mount', ['-t', 'bpf', 'bpf', bpffs])
-  objects = mkdtempSync(join(tmpdir(), 'dp-objects-'))
+  objects = ownFolder('objects')
   for (const file of readdirSync(`${root}/dist/bpf`))
     if (file.endsWith('.o')) copyFileSync(`${root}/dist/bpf/${file}`, join(objects, file))
   netns = createNetns(namespace)

@@ -3,8 +3,7 @@
  * step. Both builds are real trees; the programs that switch are processes.
  */
 import {type ChildProcess, execFileSync, spawn} from 'node:child_process'
-import {mkdirSync, mkdtempSync, readdirSync, rmSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {mkdirSync, readdirSync, rmSync} from 'node:fs'
 import {join, resolve} from 'node:path'
 import {execa} from 'execa'
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest'
@@ -19,9 +18,10 @@ import {Mac} from '../../src/model/mac.ts'
 import {seededSteps} from '../support/layout/failpoints.ts'
 import {makeNextTree} from '../support/layout/next-tree.ts'
 import {layoutPod} from '../support/layout/pod.ts'
+import {ownFolder, ownNamespace} from '../support/leftovers.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const names = {node: `lay-node-${process.pid}`, pod: `lay-pod-${process.pid}`}
+const names = {node: ownNamespace('layout-node'), pod: ownNamespace('layout-pod')}
 let bpffs: string
 let next: string
 let node: string
@@ -32,8 +32,8 @@ const children: ChildProcess[] = []
 
 beforeAll(async () => {
   await buildBpf({from: `${root}/bpf`, to: `${root}/dist/bpf`})
-  next = await makeNextTree(mkdtempSync(join(tmpdir(), 'dp-next-')))
-  bpffs = mkdtempSync(join(tmpdir(), 'dp-layout-'))
+  next = await makeNextTree(ownFolder('next'))
+  bpffs = ownFolder('layout')
   execFileSync('mount', ['-t', 'bpf', 'bpf', bpffs])
   node = createNetns(names.node)
   createNetns(names.pod)

@@ -2,7 +2,7 @@
  * A node for packet tests: all programs loaded together in a namespace of its own, two pods, another node, the world.
  * node.fromPod('a', tcp(...)) says what became of a packet; maps are really written, flows really made.
  */
-import {existsSync, readdirSync, writeFileSync} from 'node:fs'
+import {writeFileSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {buildBpf} from '../../scripts/build-bpf.ts'
 import {EventStream} from '../../src/datapath/events.ts'
@@ -61,10 +61,11 @@ import {linkAdd, linkSet} from '../../src/kernel/netlink/link.ts'
 import {neighbourReplace} from '../../src/kernel/netlink/neighbour.ts'
 import {routeReplace} from '../../src/kernel/netlink/route.ts'
 import {NetlinkSocket} from '../../src/kernel/netlink/socket.ts'
-import {createNetns, deleteNetns, inNetns, netnsFolder} from '../../src/kernel/netns.ts'
+import {createNetns, deleteNetns, inNetns} from '../../src/kernel/netns.ts'
 import {Cidr} from '../../src/model/cidr.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {Mac} from '../../src/model/mac.ts'
+import {ownNamespace} from '../support/leftovers.ts'
 import {Packet, parseEnd} from './support/packet.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -220,14 +221,6 @@ export function addr(text: string): Uint8Array {
   return parseEnd(text).ip.toMappedBytes()
 }
 
-/** Namespaces of runs that were ended before they could clean up. */
-function removeLeftovers(): void {
-  for (const name of existsSync(netnsFolder) ? readdirSync(netnsFolder) : []) {
-    const [, pid] = /^dp-.*-(\d+)$/.exec(name) ?? []
-    if (pid && !existsSync(`/proc/${pid}`)) deleteNetns(name)
-  }
-}
-
 export interface NodeSettings {
   readonly config?: Partial<Config>
   /** MTU of eth0 */
@@ -256,13 +249,11 @@ export class BpfNode {
   static async make(name: string, settings: NodeSettings = {}): Promise<BpfNode> {
     await buildBpf({from: `${root}/bpf`, to: `${root}/dist/bpf`})
     await buildBpf({from: `${root}/test/bpf/programs`, to: `${root}/dist/test/datapath`})
-    removeLeftovers()
     return new BpfNode(name, settings)
   }
 
   constructor(name: string, {config = {}, mtu = 1500}: NodeSettings = {}) {
-    // a number of our own: others may run the same test at the same time
-    this.#name = `dp-${name}-${process.pid}`
+    this.#name = ownNamespace(name)
     this.config = {...defaultConfig, ...config}
     deleteNetns(this.#name)
     this.#path = createNetns(this.#name)

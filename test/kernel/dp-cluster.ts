@@ -7,8 +7,7 @@
  *     pod c ───── node 2 ──┘
  */
 import {type ChildProcess, execFileSync, spawn} from 'node:child_process'
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {mkdirSync, rmSync, writeFileSync} from 'node:fs'
 import {join, resolve} from 'node:path'
 import {buildBpf} from '../../scripts/build-bpf.ts'
 import {Attachments} from '../../src/datapath/attach.ts'
@@ -37,6 +36,7 @@ import {createNetns, deleteNetns, inNetns, openNetns} from '../../src/kernel/net
 import {Cidr} from '../../src/model/cidr.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {Mac} from '../../src/model/mac.ts'
+import {ownFolder, ownNamespace} from '../support/leftovers.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -96,7 +96,7 @@ export class Cluster {
 
   private constructor(settings: ClusterSettings) {
     this.#settings = settings
-    this.#folder = mkdtempSync(join(tmpdir(), 'dp-cluster-'))
+    this.#folder = ownFolder('cluster')
     this.#traffic = join(this.#folder, 'traffic')
     execFileSync('gcc', ['-O2', '-o', this.#traffic, join(import.meta.dirname, 'dp-traffic.c')])
     execFileSync('mount', ['-t', 'bpf', 'bpf', this.pins('')])
@@ -215,7 +215,7 @@ export class Cluster {
   }
 
   #namespace(name: string): string {
-    return `dp-${this.#settings.name}-${name}-${process.pid}`
+    return ownNamespace(`${this.#settings.name}-${name}`)
   }
 
   #path(name: string): string {
