@@ -28,7 +28,7 @@ export default async function bench(): Promise<BenchRow[]> {
     return [
       row('created to address, p50', percentile(waited, 0.5), note),
       row('created to address, p99', percentile(waited, 0.99), note),
-      row('of it ADD in the agent, mean', inAgent, 'budget 10'),
+      row('of it ADD in the agent, mean', inAgent, 'beside the start of 60 containers on the same processors'),
     ]
   } finally {
     await cluster.down()
