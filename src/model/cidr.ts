@@ -86,7 +86,7 @@ export class Cidr {
   }
 
   contains(ip: Ip): boolean {
-    return ip.family === this.family && commonBits(ip, this.network) >= this.length + offsetOf(this.family)
+    return ip.family === this.family && ip.commonBits(this.network) >= this.length + offsetOf(this.family)
   }
 
   /** True when every address of the other is in this one. */
@@ -154,15 +154,6 @@ export class Cidr {
 /** By network address, the shorter prefix first; for Array.sort. */
 export function compareCidrs(a: Cidr, b: Cidr): number {
   return compareIps(a.network, b.network) || a.length - b.length
-}
-
-/** How many leading bits of the mapped forms (0..128) two addresses share. */
-export function commonBits(a: Ip, b: Ip): number {
-  for (let i = 0; i < 16; i++) {
-    const difference = a.mappedByte(i) ^ b.mappedByte(i)
-    if (difference !== 0) return i * 8 + Math.clz32(difference) - 24
-  }
-  return 128
 }
 
 /** Where a family's own bits begin in the mapped form: 96 for IPv4. */

@@ -111,6 +111,14 @@ export class Ip {
     return (word >>> (24 - 8 * (index & 3))) & 0xff
   }
 
+  /** How many leading bits of the mapped forms two addresses share, 0..128. */
+  commonBits(other: Ip): number {
+    if (this.w0 !== other.w0) return Math.clz32(this.w0 ^ other.w0)
+    if (this.w1 !== other.w1) return 32 + Math.clz32(this.w1 ^ other.w1)
+    if (this.w2 !== other.w2) return 64 + Math.clz32(this.w2 ^ other.w2)
+    return 96 + Math.clz32(this.w3 ^ other.w3)
+  }
+
   /** The value in the family's own width. */
   toBigInt(): bigint {
     let value = 0n

@@ -2,7 +2,7 @@
  * Longest-prefix-match look-ups in user space, for both families: a binary trie over the 128 mapped bits with runs of
  * one-way nodes left out (a Patricia trie), so a look-up visits at most one node per stored prefix length on its path.
  */
-import {Cidr, commonBits, offsetOf} from './cidr.ts'
+import {Cidr, offsetOf} from './cidr.ts'
 import type {Ip} from './ip.ts'
 
 interface Node<T> {
@@ -60,7 +60,7 @@ export class PrefixTable<T> {
   *covering(cidr: Cidr): Generator<{readonly cidr: Cidr; readonly value: T}> {
     const bits = cidr.length + offsetOf(cidr.family)
     let node = this.root
-    while (node !== undefined && node.bits <= bits && commonBits(node.prefix, cidr.network) >= node.bits) {
+    while (node !== undefined && node.bits <= bits && node.prefix.commonBits(cidr.network) >= node.bits) {
       // ::/0 also fixes no bit of a mapped IPv4 address: families never mix
       if (node.entry !== undefined && node.entry.cidr.family === cidr.family) yield node.entry
       if (node.bits === bits) return
@@ -73,10 +73,10 @@ export class PrefixTable<T> {
     const bits = cidr.length + offsetOf(cidr.family)
     let node = this.root
     while (node !== undefined && node.bits < bits) {
-      if (commonBits(node.prefix, cidr.network) < node.bits) return
+      if (node.prefix.commonBits(cidr.network) < node.bits) return
       node = bitAt(cidr.network, node.bits) === 0 ? node.zero : node.one
     }
-    if (node === undefined || commonBits(node.prefix, cidr.network) < bits) return
+    if (node === undefined || node.prefix.commonBits(cidr.network) < bits) return
     for (const entry of walk(node)) if (entry.cidr.family === cidr.family) yield entry
   }
 
@@ -89,7 +89,7 @@ export class PrefixTable<T> {
     const bits = cidr.length + offsetOf(cidr.family)
     let node = this.root
     while (node !== undefined && node.bits < bits) node = bitAt(cidr.network, node.bits) === 0 ? node.zero : node.one
-    if (node?.bits !== bits || commonBits(node.prefix, cidr.network) < bits) return undefined
+    if (node?.bits !== bits || node.prefix.commonBits(cidr.network) < bits) return undefined
     return node
   }
 
@@ -98,7 +98,7 @@ export class PrefixTable<T> {
       this.count++
       return {prefix: cidr.network, bits, entry: {cidr, value}, zero: undefined, one: undefined}
     }
-    const shared = Math.min(commonBits(node.prefix, cidr.network), node.bits, bits)
+    const shared = Math.min(node.prefix.commonBits(cidr.network), node.bits, bits)
     if (shared === node.bits && shared === bits) {
       if (node.entry === undefined) this.count++
       node.entry = {cidr, value}
@@ -118,7 +118,7 @@ export class PrefixTable<T> {
   private remove(node: Node<T> | undefined, network: Ip, bits: number): Node<T> | undefined {
     if (node === undefined || node.bits > bits) return node
     if (node.bits === bits) {
-      if (node.entry === undefined || commonBits(node.prefix, network) < bits) return node
+      if (node.entry === undefined || node.prefix.commonBits(network) < bits) return node
       node.entry = undefined
       this.count--
     } else if (bitAt(network, node.bits) === 0) node.zero = this.remove(node.zero, network, bits)

@@ -46,11 +46,19 @@ export class CountedNumbers implements ClassNumbers {
   }
 }
 
+type Holding = ReadonlySet<CidrSelector>
+const nothing: Holding = new Set()
+
 /** The classes that a set of selectors makes. */
 export class CidrClasses {
   private readonly prefixes = new PrefixTable<Set<CidrSelector>>()
   private readonly numbers: ClassNumbers
   private readonly made = new Map<number, CidrClass>()
+  /** of selectors that hold, as the prefixes have them: most addresses of a cluster share a few */
+  private readonly plain = {
+    outside: new Map<Holding, CidrClass | undefined>(),
+    inside: new Map<Holding, CidrClass | undefined>(),
+  }
 
   constructor(selectors: Iterable<CidrSelector>, numbers: ClassNumbers = new CountedNumbers()) {
     this.numbers = numbers
@@ -74,13 +82,13 @@ export class CidrClasses {
 
   /** The class of an address; 0 when no selector holds and it has no variant. */
   at(ip: Ip, place: AddressPlace, variant?: ClassVariant): number {
-    const holding = this.prefixes.longest(ip)?.value ?? new Set<CidrSelector>()
+    const holding = this.prefixes.longest(ip)?.value ?? nothing
     return this.classOf(holding, place, variant)?.number ?? 0
   }
 
   /** The class of every address of a prefix in which no selector's answer changes from one to the next. */
   of(cidr: Cidr, place: AddressPlace, variant?: ClassVariant): number {
-    let holding: ReadonlySet<CidrSelector> = new Set()
+    let holding = nothing
     for (const {value} of this.prefixes.covering(cidr)) holding = value
     return this.classOf(holding, place, variant)?.number ?? 0
   }
@@ -108,11 +116,14 @@ export class CidrClasses {
     }
   }
 
-  private classOf(
-    holding: ReadonlySet<CidrSelector>,
-    place: AddressPlace,
-    variant: ClassVariant | undefined,
-  ): CidrClass | undefined {
+  private classOf(holding: Holding, place: AddressPlace, variant: ClassVariant | undefined): CidrClass | undefined {
+    if (variant !== undefined) return this.makeClass(holding, place, variant)
+    const plain = this.plain[place]
+    if (!plain.has(holding)) plain.set(holding, this.makeClass(holding, place, undefined))
+    return plain.get(holding)
+  }
+
+  private makeClass(holding: Holding, place: AddressPlace, variant: ClassVariant | undefined): CidrClass | undefined {
     const keys = [...holding]
       .filter(({reach}) => place === 'outside' || reach === 'everywhere')
       .map(({key}) => key)

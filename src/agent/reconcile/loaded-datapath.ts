@@ -100,7 +100,7 @@ function staleSockets(generation: Generation): StaleSocket[] {
   }
 }
 
-function endpointMap(map: BpfMap<number, Endpoint>): EndpointMap {
+export function endpointMap(map: BpfMap<number, Endpoint>): EndpointMap {
   return {
     read() {
       const found: {slot: number; generation: number; ifindex: number; ips: Ip[]}[] = []
@@ -147,7 +147,7 @@ function hostValue(sets: EndpointSets): Endpoint {
   }
 }
 
-function addressMaps(map: AddressMap, epoch: BpfMap<number, number>): AddressMaps {
+export function addressMaps(map: AddressMap, epoch: BpfMap<number, number>): AddressMaps {
   return {
     *read() {
       for (const [cidr] of map.entries()) yield cidr

@@ -3,7 +3,7 @@ import {enforce} from './enforce.ts'
 import type {Features} from './features.ts'
 import type {ConnectivityOptions, ExternalTargets, Family} from './options.ts'
 import type {EchoPeer, OutsidePeer, Peer, TestContext} from './test.ts'
-import type {NodeObject, PodObject, ServiceObject, TestCluster} from './test-cluster.ts'
+import type {EndpointSliceObject, NodeObject, PodObject, ServiceObject, TestCluster} from './test-cluster.ts'
 import {echoPort, hostPortOf, plannedWorkloads, type Role, redirectedAddress} from './workloads/objects.ts'
 
 export interface ContextSources {
@@ -26,6 +26,10 @@ export async function findContext(cluster: TestCluster, sources: ContextSources)
   const {namespace, features, number} = sources
   const pods = await cluster.list<PodObject>({apiVersion: 'v1', kind: 'Pod'}, {namespace})
   const services = await cluster.list<ServiceObject>({apiVersion: 'v1', kind: 'Service'}, {namespace})
+  const apiServers = await cluster.list<EndpointSliceObject>(
+    {apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice'},
+    {namespace: 'default', selector: 'kubernetes.io/service-name=kubernetes'},
+  )
   const planned = plannedWorkloads({features})
   const ofRole = (role: Role) =>
     planned
@@ -55,6 +59,7 @@ export async function findContext(cluster: TestCluster, sources: ContextSources)
     ),
     hosts: ofRole('host').map((pod) => podPeer(cluster, pod)),
     nodes: sources.nodes,
+    apiServers: apiServers.flatMap(({endpoints}) => (endpoints ?? []).flatMap(({addresses}) => addresses)),
     services: services.filter(({metadata}) => metadata.name.startsWith('echo-')),
     agents: sources.agents,
     outside: sources.outside ?? foreign[0],

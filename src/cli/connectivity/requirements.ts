@@ -49,3 +49,13 @@ export const needsControlPlane: Requirement = ({options, nodes}) => {
   if (!options.k8sLocalhost) return 'asked for with --k8s-localhost-test'
   return nodes.some(isControlPlane) ? undefined : 'no node says that it carries the control plane'
 }
+
+/** Prefixes of nodes say nothing about an API server that is elsewhere, or behind a load balancer. */
+export const needsApiServerOnControlPlane: Requirement = ({apiServers, nodes, hosts}) => {
+  const names = new Set(nodes.filter(isControlPlane).map(({metadata}) => metadata.name))
+  const known = hosts
+    .filter(({node}) => node !== undefined && names.has(node))
+    .flatMap(({addresses}) => Object.values(addresses))
+  const elsewhere = apiServers.filter((address) => !known.includes(address))
+  return elsewhere.length === 0 ? undefined : `the API server is at ${elsewhere.join(', ')}: on no such node`
+}

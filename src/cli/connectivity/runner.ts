@@ -7,7 +7,7 @@ import type {Action, ConnectivityTest, Expected, Scenario, TestContext} from './
 import type {CommandResult} from './test-cluster.ts'
 
 /** actions that are to be denied and run at the same time */
-const deniedAtOnce = 8
+const deniedAtOnce = 16
 
 /** stands for a scenario where the policies of a test could not be put into force */
 const policiesStep = 'policies'
@@ -124,24 +124,32 @@ async function runScenario(
     options.progress.actionEnded(test, result)
     if (result.outcome === 'failed') await options.onFailure?.(action, result)
   }
+  const waiting = new Set<Promise<ActionResult>>()
   try {
-    const denied: Action[] = []
+    const denied: (readonly [Action, Promise<ActionResult>])[] = []
     for await (const action of scenario.actions(context)) {
-      if (test.expect?.(action, context) === 'denied') denied.push(action)
-      else await ended(action, await runAction(context, path, action, 'passes', options))
+      if (test.expect?.(action, context) !== 'denied') {
+        await ended(action, await runAction(context, path, action, 'passes', aloneWhenAsked(options, waiting)))
+        continue
+      }
+      // these wait for answers that do not come: the others go on meanwhile
+      if (waiting.size >= deniedAtOnce) await Promise.race(waiting)
+      const run = runAction(context, path, action, 'denied', options)
+      waiting.add(run)
+      const over = () => void waiting.delete(run)
+      run.then(over, over)
+      denied.push([action, run])
     }
-    // these wait for answers that do not come: some of them at the same time
-    for (let at = 0; at < denied.length; at += deniedAtOnce) {
-      const some = denied.slice(at, at + deniedAtOnce)
-      const results = await Promise.all(some.map((action) => runAction(context, path, action, 'denied', options)))
-      for (const [index, result] of results.entries()) await ended(some[index]!, result)
-    }
+    for (const [action, run] of denied) await ended(action, await run)
   } catch (thrown) {
     // what an action needs could not be found out: that is a failure of the scenario
     if (context.signal.aborted) throw context.signal.reason
     const broken = brokenScenario(`${test.name}/${scenario.name}`, thrown)
     actions.push(broken)
     options.progress.actionEnded(test, broken)
+  } finally {
+    // the policies that they wait under are about to go
+    await Promise.allSettled(waiting)
   }
   if (actions.length === 0) {
     const nothing = 'no pair of pods has the addresses it needs'
@@ -150,6 +158,19 @@ async function runScenario(
   }
   const failed = actions.some(({outcome}) => outcome === 'failed')
   return {name: scenario.name, outcome: failed ? 'failed' : 'passed', actions}
+}
+
+/** What nodes drop is told of one action only while no other runs. */
+function aloneWhenAsked(options: RunnerOptions, others: ReadonlySet<Promise<unknown>>): RunnerOptions {
+  const {findDrops} = options
+  if (findDrops === undefined) return options
+  return {
+    ...options,
+    findDrops: async (context, action) => {
+      await Promise.allSettled(others)
+      return await findDrops(context, action)
+    },
+  }
 }
 
 async function runAction(

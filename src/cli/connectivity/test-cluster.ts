@@ -53,6 +53,10 @@ export interface PodObject {
   }
 }
 
+export interface EndpointSliceObject {
+  readonly endpoints?: readonly {readonly addresses: readonly string[]}[] | null
+}
+
 export interface NodeObject {
   readonly metadata: {readonly name: string; readonly labels?: Readonly<Record<string, string>>}
   readonly spec: {

@@ -60,6 +60,8 @@ export interface TestContext {
   /** one per node, in the node's own network namespace */
   readonly hosts: readonly Peer[]
   readonly nodes: readonly NodeObject[]
+  /** addresses of the API servers, as their service has them */
+  readonly apiServers: readonly string[]
   readonly services: readonly ServiceObject[]
   /** agents of the network, one per node */
   readonly agents: readonly Peer[]

@@ -62,6 +62,7 @@ export function context(overrides: Partial<TestContext> = {}): TestContext {
     enforce: async () => ({[Symbol.asyncDispose]: async () => {}}),
     hosts: [peer('host-netns-a', 'n1', 101), peer('host-netns-b', 'n2', 102)],
     nodes: [],
+    apiServers: [],
     services: [],
     agents: [peer('cilium-a', 'n1', 101), peer('cilium-b', 'n2', 102)],
     outside: undefined,

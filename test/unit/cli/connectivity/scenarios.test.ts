@@ -1,4 +1,5 @@
 import {describe, expect, test} from 'vitest'
+import {needsApiServerOnControlPlane} from '../../../../src/cli/connectivity/requirements.ts'
 import {podToControlPlaneHost, podToK8sLocal} from '../../../../src/cli/connectivity/scenarios/control-plane.ts'
 import {ciliumHealth, healthProblem} from '../../../../src/cli/connectivity/scenarios/health.ts'
 import {hostToPod, podToHost, podToHostPort} from '../../../../src/cli/connectivity/scenarios/host.ts'
@@ -106,6 +107,13 @@ describe('nodes of the control plane', () => {
     expect(requires(context({nodes}))).toMatch(/--k8s-localhost-test/)
     expect(requires(context({nodes: [], options: asked}))).toMatch(/^no node says/)
     expect(requires(context({nodes, options: asked}))).toBeUndefined()
+  })
+
+  test('their prefixes say nothing of an API server that is elsewhere', () => {
+    const reason = (...apiServers: string[]) => needsApiServerOnControlPlane(context({nodes, apiServers}))
+
+    expect(reason('10.0.0.101', 'fd00::101')).toBeUndefined()
+    expect(reason('10.0.0.101', '10.0.0.102')).toBe('the API server is at 10.0.0.102: on no such node')
   })
 })
 

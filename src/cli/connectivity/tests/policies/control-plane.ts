@@ -1,5 +1,5 @@
 /** Policies about the nodes of the control plane and the API server that runs on them: by entity, and by prefix. */
-import {needsCidrMatchesNodes, needsControlPlane} from '../../requirements.ts'
+import {needsApiServerOnControlPlane, needsCidrMatchesNodes, needsControlPlane} from '../../requirements.ts'
 import {controlPlaneHosts, podToControlPlaneHost, podToK8sLocal} from '../../scenarios/control-plane.ts'
 import {podToPod} from '../../scenarios/pod-to-pod.ts'
 import type {TestContext} from '../../test.ts'
@@ -43,7 +43,7 @@ export const controlPlanePolicies = [
   policyTest({
     name: 'pod-to-k8s-on-controlplane-cidr',
     summary: 'the same by the prefixes of the nodes that it runs on',
-    requires: [needsControlPlane, needsCidrMatchesNodes],
+    requires: [needsControlPlane, needsCidrMatchesNodes, needsApiServerOnControlPlane],
     policies: [(context) => cnp('to-k8s-cidr', {...clients, egress: [{toCIDR: prefixes(context)}, toDns]})(context)],
     scenarios: [podToK8sLocal, podToPod],
     deniedWhen: toPods,
