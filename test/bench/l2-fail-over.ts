@@ -5,6 +5,7 @@
  *
  *     ROUNDS=1 npm run bench -- l2-fail-over
  */
+import {announced, announcer, nodeAddresses, quickLeases, withoutLink} from '../support/lab/announcement.ts'
 import {Cluster, until} from '../support/lab/cluster.ts'
 import {
   dialFlags,
@@ -20,7 +21,6 @@ const rounds = Number(process.env['ROUNDS'] ?? 5)
 const everyMs = 20
 const nodes = ['node1', 'node2'] as const
 const cluster = new Cluster('bench-l2')
-const lease = 'cilium-l2announce-default-echo'
 
 export default async function bench(): Promise<BenchRow[]> {
   let client: OutsideWorkload | undefined
@@ -47,33 +47,9 @@ export default async function bench(): Promise<BenchRow[]> {
 async function prepare(): Promise<ReturnType<typeof targets>> {
   await cluster.down()
   await cluster.up(nodes.length)
-  await cluster.ciliumOk(
-    ...['install', '--wait', '--set', 'ipv6.enabled=true,l2announcements.enabled=true'],
-    ...['--set', 'l2announcements.leaseDuration=1s,l2announcements.leaseRenewDeadline=700ms'],
-    ...['--set', 'l2announcements.leaseRetryPeriod=250ms'],
-  )
-  const path = 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'
-  const ips = (await cluster.kubectl('get', 'node', 'node1', '-o', path)).split(' ')
-  const net4 = ips.find((ip) => !ip.includes(':'))!.replace(/\.\d+$/, '')
-  const net6 = ips.find((ip) => ip.includes(':'))!.replace(/::.*$/, ':')
+  await cluster.ciliumOk('install', '--wait', '--set', 'ipv6.enabled=true', ...quickLeases)
   await cluster.apply(
-    {
-      apiVersion: 'cilium.io/v2',
-      kind: 'CiliumLoadBalancerIPPool',
-      metadata: {name: 'blue'},
-      spec: {
-        blocks: [
-          {start: `${net4}.200`, stop: `${net4}.220`},
-          {start: `${net6}:200`, stop: `${net6}:220`},
-        ],
-      },
-    },
-    {
-      apiVersion: 'cilium.io/v2alpha1',
-      kind: 'CiliumL2AnnouncementPolicy',
-      metadata: {name: 'all'},
-      spec: {loadBalancerIPs: true},
-    },
+    ...announced(await nodeAddresses(cluster)),
     ...nodes.map((node) => echoDeployment(`echo-${node}`, {replicas: 1, node})),
     // each answers with its own pod: a backend behind the link that is cut would be another outage
     echoService('echo', {externalTrafficPolicy: 'Local'}),
@@ -101,29 +77,18 @@ async function failOver(client: OutsideWorkload, addresses: number): Promise<num
     )
   }
   await progress('answers before')
-  const holder = await cluster.kubectl(
-    '-n',
-    'kube-system',
-    'get',
-    'lease',
-    lease,
-    '-o',
-    'jsonpath={.spec.holderIdentity}',
-  )
-  const port = `port${nodes.indexOf(holder as 'node1') + 1}`
   const before = await lost()
-  await cluster.at('fabric', 'ip', 'link', 'set', port, 'down')
-  try {
+  const holder = await announcer(cluster, 'echo')
+  const outage = await withoutLink(cluster, nodes, holder, async () => {
     await progress('answers of the next node')
     return (await lost()).map((count, i) => Math.max(0, count - before[i]!) * everyMs)
-  } finally {
-    await cluster.at('fabric', 'ip', 'link', 'set', port, 'up')
-    await cluster.agentsReady()
-    await until('both nodes to be ready', 120_000, async () => {
-      const text = await cluster.kubectl(
-        ...['get', 'nodes', '-o', 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'],
-      )
-      return text === 'True True' ? true : undefined
-    })
-  }
+  })
+  await cluster.agentsReady()
+  await until('both nodes to be ready', 120_000, async () => {
+    const text = await cluster.kubectl(
+      ...['get', 'nodes', '-o', 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'],
+    )
+    return text === 'True True' ? true : undefined
+  })
+  return outage
 }

@@ -2,7 +2,7 @@
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {addressFlags, dsrDispatch, flowFlags, frontendFlags, frontendKind} from '../../src/datapath/gen/enums.ts'
 import {addr, BpfNode, type Outcome, plans} from './node.ts'
-import {NodeServices} from './services.ts'
+import {NodeServices, serviceConfig} from './services.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {icmpError} from './support/messages.ts'
@@ -12,7 +12,7 @@ import {unwrap, wrap} from './support/wrapped.ts'
 
 const kind = frontendKind.FRONTEND_LOAD_BALANCER
 const flags = frontendFlags.FRONTEND_DSR
-const common = {services: 1, nodeport: 1, loopbackV4: addr('169.254.42.1'), loopbackV6: addr('100::a9fe:2a01')}
+const common = {...serviceConfig, nodeport: 1}
 
 describe.each([
   {name: 'ipip', mode: 'packets inside packets', config: {...common, tunnel: 0, dsr: dsrDispatch.DSR_IPIP}},

@@ -4,21 +4,15 @@ import {hashSeed, maglevTable} from '../../src/agent/service/maglev.ts'
 import {frontendFlags, frontendKind} from '../../src/datapath/gen/enums.ts'
 import {MaglevPages} from '../../src/datapath/maps/maglev.ts'
 import {Ip} from '../../src/model/ip.ts'
-import {addr, BpfNode, plans} from './node.ts'
-import {NodeServices} from './services.ts'
+import {BpfNode, plans} from './node.ts'
+import {NodeServices, serviceConfig} from './services.ts'
 import './support/match.ts'
 import {tcp, udp} from './support/packet.ts'
 import {parsePacket} from './support/parse.ts'
 
 const seed = Uint8Array.from(Buffer.from('JLfvgnHc2kaSUFaI', 'base64'))
 const size = 1021
-const config = {
-  services: 1,
-  nodeport: 1,
-  loopbackV4: addr('169.254.42.1'),
-  loopbackV6: addr('100::a9fe:2a01'),
-  hashSeed: hashSeed(seed),
-}
+const config = {...serviceConfig, nodeport: 1, hashSeed: hashSeed(seed)}
 
 const destination = (packet: Uint8Array) => Ip.fromBytes(parsePacket(packet).ip!.destinationBytes).toString()
 

@@ -1,8 +1,8 @@
 /** Services for clients outside: node ports and addresses of load balancers, through the node that is asked. */
-import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import {frontendFlags, frontendKind, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
-import {addr, BpfNode, plans} from './node.ts'
-import {NodeServices} from './services.ts'
+import {type BpfNode, plans} from './node.ts'
+import {type NodeServices, serviceNode} from './services.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {icmpError} from './support/messages.ts'
@@ -10,25 +10,15 @@ import {tcp, udp} from './support/packet.ts'
 import {parsePacket} from './support/parse.ts'
 
 const kind = frontendKind.FRONTEND_NODE_PORT
-const common = {services: 1, nodeport: 1, loopbackV4: addr('169.254.42.1'), loopbackV6: addr('100::a9fe:2a01')}
 
 describe.each([
-  {name: 'np', mode: 'native routing', config: {...common, tunnel: 0}},
-  {name: 'npt', mode: 'the overlay', config: {...common, tunnel: 1}},
+  {name: 'np', mode: 'native routing', config: {nodeport: 1, tunnel: 0}},
+  {name: 'npt', mode: 'the overlay', config: {nodeport: 1, tunnel: 1}},
 ])('with $mode', ({name, config}) => {
   let node: BpfNode
   let services: NodeServices
-  beforeAll(async () => {
-    node = await BpfNode.make(name, {config})
-    services = new NodeServices(node)
-  })
-  afterAll(() => {
-    services?.close()
-    node?.close()
-  })
-  beforeEach(() => {
-    node.reset()
-    services.reset()
+  serviceNode(name, config, (...made) => {
+    ;[node, services] = made
   })
 
   describe.each(plans)('IPv$family', (plan) => {

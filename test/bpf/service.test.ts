@@ -1,9 +1,9 @@
 /** Services for pods, translated packet by packet. */
-import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import {frontendFlags, frontendKind, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {Ip} from '../../src/model/ip.ts'
-import {addr, BpfNode, identities, plans} from './node.ts'
-import {NodeServices} from './services.ts'
+import {type BpfNode, identities, plans} from './node.ts'
+import {type NodeServices, serviceNode} from './services.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {icmpError} from './support/messages.ts'
@@ -12,20 +12,10 @@ import {parsePacket} from './support/parse.ts'
 
 let node: BpfNode
 let services: NodeServices
-const config = {services: 1, loopbackV4: addr('169.254.42.1'), loopbackV6: addr('100::a9fe:2a01')}
 const tunnel = {tunnel: 1}
 
-beforeAll(async () => {
-  node = await BpfNode.make('svc', {config: {...config, ...tunnel}})
-  services = new NodeServices(node)
-})
-afterAll(() => {
-  services?.close()
-  node?.close()
-})
-beforeEach(() => {
-  node.reset()
-  services.reset()
+serviceNode('svc', tunnel, (...made) => {
+  ;[node, services] = made
 })
 
 describe.each(plans)('IPv$family', (plan) => {

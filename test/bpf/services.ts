@@ -1,10 +1,11 @@
 /** Services of a node for packet tests: rows written straight into the maps, lists one after the other. */
+import {afterAll, beforeAll, beforeEach} from 'vitest'
 import {frontendFlags, frontendKind} from '../../src/datapath/gen/enums.ts'
 import {ciliumBackends, ciliumLb, ciliumLbLists, ciliumLbRanges} from '../../src/datapath/gen/maps.ts'
-import {backendZero, type Frontend, frontendZero} from '../../src/datapath/gen/types.ts'
+import {backendZero, type Config, type Frontend, frontendZero} from '../../src/datapath/gen/types.ts'
 import {BpfMap} from '../../src/kernel/bpf/map.ts'
 import {Cidr} from '../../src/model/cidr.ts'
-import type {BpfNode} from './node.ts'
+import {addr, BpfNode} from './node.ts'
 import {parseEnd, protocols} from './support/packet.ts'
 
 export interface ServiceOptions extends Partial<Frontend> {
@@ -12,6 +13,32 @@ export interface ServiceOptions extends Partial<Frontend> {
   readonly scope?: number
   /** backends that are there already keep their references */
   readonly reuse?: boolean
+}
+
+/** Of a node that serves them; node ports have to be asked for. */
+export const serviceConfig = {services: 1, loopbackV4: addr('169.254.42.1'), loopbackV6: addr('100::a9fe:2a01')}
+
+/** A node with services for the tests of a block, both empty before each. @param made is told of them before the first */
+export function serviceNode(
+  name: string,
+  config: Partial<Config>,
+  made: (node: BpfNode, services: NodeServices) => void,
+): void {
+  let node: BpfNode | undefined
+  let services: NodeServices | undefined
+  beforeAll(async () => {
+    node = await BpfNode.make(name, {config: {...serviceConfig, ...config}})
+    services = new NodeServices(node)
+    made(node, services)
+  })
+  afterAll(() => {
+    services?.close()
+    node?.close()
+  })
+  beforeEach(() => {
+    node?.reset()
+    services?.reset()
+  })
 }
 
 export class NodeServices {

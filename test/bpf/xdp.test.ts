@@ -1,8 +1,8 @@
 /** The XDP program: what a known flow leads to another node leaves from there; everything else goes on to tc. */
-import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import {deviceFlags, dsrDispatch, frontendFlags, frontendKind, monitorLevel} from '../../src/datapath/gen/enums.ts'
 import {addr, BpfNode, devices, macs, plans} from './node.ts'
-import {NodeServices} from './services.ts'
+import {NodeServices, serviceConfig, serviceNode} from './services.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {fragments, type Packet, tcp, udp} from './support/packet.ts'
@@ -10,13 +10,7 @@ import {parsePacket} from './support/parse.ts'
 import {unwrap} from './support/wrapped.ts'
 
 const kind = frontendKind.FRONTEND_LOAD_BALANCER
-const common = {
-  services: 1,
-  nodeport: 1,
-  tunnel: 0,
-  loopbackV4: addr('169.254.42.1'),
-  loopbackV6: addr('100::a9fe:2a01'),
-}
+const common = {nodeport: 1, tunnel: 0}
 
 describe.each([
   {name: 'xdp', mode: 'translation', dsr: dsrDispatch.DSR_OFF},
@@ -26,17 +20,8 @@ describe.each([
   const flags = dsr === dsrDispatch.DSR_OFF ? 0 : frontendFlags.FRONTEND_DSR
   let node: BpfNode
   let services: NodeServices
-  beforeAll(async () => {
-    node = await BpfNode.make(name, {config: {...common, dsr}})
-    services = new NodeServices(node)
-  })
-  afterAll(() => {
-    services?.close()
-    node?.close()
-  })
-  beforeEach(() => {
-    node.reset()
-    services.reset()
+  serviceNode(name, {...common, dsr}, (...made) => {
+    ;[node, services] = made
   })
 
   describe.each(plans)('IPv$family', (plan) => {
@@ -179,7 +164,9 @@ describe.each([
 })
 
 test('whoever wants to be told of every packet has the shortcut off', async () => {
-  const node = await BpfNode.make('xdpall', {config: {...common, monitorLevel: monitorLevel.MONITOR_NONE}})
+  const node = await BpfNode.make('xdpall', {
+    config: {...serviceConfig, ...common, monitorLevel: monitorLevel.MONITOR_NONE},
+  })
   const services = new NodeServices(node)
   services.add('198.51.100.77:80', ['10.0.2.10:8080'], {kind})
   const client = tcp('203.0.113.9:40001', '198.51.100.77:80')

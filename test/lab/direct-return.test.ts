@@ -1,7 +1,9 @@
-/** Clients outside whose backend is on another node: who answers them, and whom the backend sees. */
+/** Clients outside whose backend is on another node: who answers them, whom the backend sees, and what XDP has a part in. */
 import {writeFileSync} from 'node:fs'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {nodeAddresses} from '../support/lab/announcement.ts'
 import {Cluster, until} from '../support/lab/cluster.ts'
+import {driverFrames, takeDriverFrames} from '../support/lab/driver-frames.ts'
 import {
   dialFlags,
   echoDeployment,
@@ -20,17 +22,38 @@ const bodyBytes = 60_000
 const answerBytes = 2_000_000
 const bodyPath = '/tmp/cilium-direct-return-body'
 
-const native = [
-  'routingMode=native',
-  'autoDirectNodeRoutes=true',
-  'ipv4NativeRoutingCIDR=10.244.0.0/16',
-  'ipv6NativeRoutingCIDR=fd00:10:244::/56',
-]
-const modes = [
-  {mode: 'translation', direct: {tcp: false}, values: []},
+const native = ['routingMode=native', 'autoDirectNodeRoutes=true']
+const overlay = ['routingMode=tunnel', 'autoDirectNodeRoutes=false']
+const natively = [...native, 'ipv4NativeRoutingCIDR=10.244.0.0/16', 'ipv6NativeRoutingCIDR=fd00:10:244::/56']
+interface Mode {
+  readonly mode: string
+  readonly direct: {readonly tcp: boolean}
+  /** of `loadBalancer` */
+  readonly values: readonly string[]
+  readonly routing?: readonly string[]
+}
+
+const modes: readonly Mode[] = [
+  {mode: 'translation in the driver', direct: {tcp: false}, values: ['acceleration=native']},
   {mode: 'options', direct: {tcp: true}, values: ['mode=dsr', 'dsrDispatch=opt']},
-  {mode: 'packets inside packets', direct: {tcp: true}, values: ['mode=hybrid', 'dsrDispatch=ipip']},
-] as const
+  {
+    mode: 'options, in the driver',
+    direct: {tcp: true},
+    values: ['mode=hybrid', 'dsrDispatch=opt', 'acceleration=native'],
+  },
+  {mode: 'packets inside packets', direct: {tcp: true}, values: ['mode=dsr', 'dsrDispatch=ipip']},
+  {
+    mode: 'packets inside packets, in the driver',
+    direct: {tcp: true},
+    values: ['mode=dsr', 'dsrDispatch=ipip', 'acceleration=native'],
+  },
+  {
+    mode: 'packets inside packets, in the overlay',
+    direct: {tcp: true},
+    values: ['mode=dsr', 'dsrDispatch=ipip'],
+    routing: overlay,
+  },
+]
 
 let ips: readonly string[] = []
 let ports: Readonly<Record<string, number>> = {}
@@ -41,12 +64,12 @@ const setsOf = (values: readonly string[]) => values.flatMap((value) => ['--set'
 beforeAll(async () => {
   await cluster.down()
   await cluster.up(2)
-  await cluster.ciliumOk('install', '--wait', ...setsOf(['ipv6.enabled=true', ...native]))
+  await takeDriverFrames(cluster, [asked, backend])
+  await cluster.ciliumOk('install', '--wait', ...setsOf(['ipv6.enabled=true', ...natively]))
   await cluster.apply(echoDeployment('far', {replicas: 1, node: backend}), echoService('echo', {type: 'NodePort'}))
   await cluster.podAddresses('default', 'deployment=far')
   ports = (await serviceAddresses(cluster, 'echo')).nodePorts
-  const path = 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'
-  ips = (await cluster.kubectl('get', 'node', asked, '-o', path)).split(' ')
+  ips = await nodeAddresses(cluster, asked)
   writeFileSync(bodyPath, Buffer.alloc(bodyBytes, 0x61))
 })
 
@@ -68,10 +91,11 @@ async function exchange(ip: string): Promise<string> {
   return echo.client.address
 }
 
-describe.each(modes)('by $mode', ({direct, values}) => {
+describe.each(modes)('by $mode', ({direct, values, routing = native}) => {
   test('large bodies come and go, and the backend sees whom it is to see', async () => {
-    const all = ['mode=snat', 'dsrDispatch=opt', ...values]
-    await cluster.ciliumOk('upgrade', '--wait', ...setsOf(all.map((value) => `loadBalancer.${value}`)))
+    const all = ['mode=snat', 'dsrDispatch=opt', 'acceleration=disabled', ...values]
+    const sets = setsOf([...routing, ...all.map((value) => `loadBalancer.${value}`)])
+    await cluster.ciliumOk('upgrade', '--wait', ...sets)
     // a changed ConfigMap alone restarts nobody
     await cluster.kubectl('-n', 'kube-system', 'rollout', 'restart', 'daemonset/cilium')
     await cluster.kubectl('-n', 'kube-system', 'rollout', 'status', 'daemonset/cilium', '--timeout=180s')
@@ -94,5 +118,16 @@ describe.each(modes)('by $mode', ({direct, values}) => {
       return counts.length === wanted.length && counts.every(({answered}) => answered > 20) ? true : undefined
     })
     outside.end()
+  })
+
+  test('the driver has its part when it is asked to', async () => {
+    const inDriver = values.includes('acceleration=native')
+    const before = await driverFrames(cluster, asked)
+    for (const ip of ips) await exchange(ip)
+    const sent = (await driverFrames(cluster, asked)) - before
+
+    // most of two bodies, each of 42 full frames; not the frames of a handshake, and one a second
+    if (inDriver) expect(sent).toBeGreaterThan(60)
+    else expect(sent).toBe(0)
   })
 })

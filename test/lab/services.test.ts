@@ -1,5 +1,17 @@
-/** Services on a real cluster without kube-proxy: every kind from everywhere, and addresses that move to another node. */
+/**
+ * Services on a real cluster without kube-proxy: every kind from everywhere, and addresses that move to another
+ * node.
+ */
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {outsideAddresses} from '../../src/lab/plan.ts'
+import {
+  announced,
+  announcer,
+  linkAddresses,
+  nodeAddresses,
+  quickLeases,
+  withoutLink,
+} from '../support/lab/announcement.ts'
 import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
 import {
   type Asker,
@@ -19,6 +31,8 @@ const nodes = ['node1', 'node2'] as const
 const hostPort = 9100
 /** The outside has several of its family. */
 const outsideAddress = /^203\.0\.113\.|^2001:db8:113::/
+/** outside, but it sees pods by their own addresses */
+const exempt = [`${outsideAddresses.other.ipv4}/32`, `${outsideAddresses.other.ipv6}/128`]
 const cluster = new Cluster('t-services')
 const outsides: OutsideWorkload[] = []
 
@@ -28,42 +42,15 @@ let echo: ServiceAddresses
 beforeAll(async () => {
   await cluster.down()
   await cluster.up(nodes.length)
-  await cluster.ciliumOk(
-    ...['install', '--wait', '--set', 'ipv6.enabled=true,l2announcements.enabled=true'],
-    ...['--set', 'l2announcements.leaseDuration=1s,l2announcements.leaseRenewDeadline=700ms'],
-    ...['--set', 'l2announcements.leaseRetryPeriod=250ms'],
-  )
-  nodeIps = (
-    await cluster.kubectl(
-      'get',
-      'nodes',
-      '-o',
-      'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}',
-    )
-  ).split(' ')
-  const [v4, v6] = [nodeIps.find((ip) => !ip.includes(':'))!, nodeIps.find((ip) => ip.includes(':'))!]
-  const [net4, net6] = [v4.replace(/\.\d+$/, ''), v6.replace(/::.*$/, ':')]
+  const masquerade = `ipMasqAgent.enabled=true,ipMasqAgent.config.nonMasqueradeCIDRs={${exempt.join()}}`
+  const values = ['ipv6.enabled=true', 'localRedirectPolicies.enabled=true', masquerade]
+  await cluster.ciliumOk('install', '--wait', ...values.flatMap((value) => ['--set', value]), ...quickLeases)
+  nodeIps = await nodeAddresses(cluster)
   await cluster.apply(
-    {
-      apiVersion: 'cilium.io/v2',
-      kind: 'CiliumLoadBalancerIPPool',
-      metadata: {name: 'blue'},
-      spec: {
-        blocks: [
-          {start: `${net4}.200`, stop: `${net4}.220`},
-          {start: `${net6}:200`, stop: `${net6}:220`},
-        ],
-      },
-    },
-    {
-      apiVersion: 'cilium.io/v2alpha1',
-      kind: 'CiliumL2AnnouncementPolicy',
-      metadata: {name: 'all'},
-      spec: {loadBalancerIPs: true, externalIPs: true},
-    },
+    ...announced(nodeIps),
     echoDeployment('steady', {replicas: 1, node: 'node1', hostPort}),
     echoDeployment('nobody', {replicas: 0, app: 'nobody'}),
-    echoService('echo', {externalIPs: [`${net4}.230`, `${net6}:230`]}),
+    echoService('echo', {externalIPs: linkAddresses(nodeIps, 230)}),
     echoService('nobody', {selector: {app: 'nobody'}}),
   )
   echo = await serviceAddresses(cluster, 'echo')
@@ -89,9 +76,7 @@ async function everyKind(inside: boolean): Promise<Target[]> {
     spec: {externalIPs: string[]}
   }
   const own = (await cluster.podAddresses('default', 'deployment=steady')).values().next().value!.node
-  const ownIps = (
-    await cluster.kubectl('get', 'node', own, '-o', 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}')
-  ).split(' ')
+  const ownIps = await nodeAddresses(cluster, own)
   return [
     ...(inside ? targets(echo.cluster, service) : []),
     ...targets(echo.balancer, service),
@@ -179,16 +164,9 @@ describe('a service', () => {
   test('whose external policy is Local shows the client to its pods', async () => {
     await cluster.apply(echoService('seen', {externalTrafficPolicy: 'Local'}))
     const {nodePorts, balancer} = await serviceAddresses(cluster, 'seen')
-    const own = await cluster.kubectl(
-      'get',
-      'node',
-      'node1',
-      '-o',
-      'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}',
-    )
     const client = outside(8103, [])
 
-    for (const ip of own.split(' ')) {
+    for (const ip of await nodeAddresses(cluster, 'node1')) {
       const host = ip.includes(':') ? `[${ip}]` : ip
       const seen = await until(`an answer of ${host}`, 30_000, () =>
         client.get(`http://${host}:${nodePorts['http']}/client-ip`),
@@ -216,6 +194,73 @@ describe('a service', () => {
   })
 })
 
+describe('a pod', () => {
+  test('is seen by its own address only where the configuration of ip-masq-agent says so', async () => {
+    await cluster.apply(workloadPod('plain', 'node2', {app: 'plain'}))
+    const {addresses} = (await cluster.podAddresses('default', 'app=plain')).get('plain')!
+    const nodeAddress = await nodeAddresses(cluster, 'node2')
+    const server = outside(8106, [])
+    for (const address of addresses) {
+      const family = address.includes(':') ? 'ipv6' : 'ipv4'
+      const of = nodeAddress.find((ip) => ip.includes(':') === address.includes(':'))!
+      // a network that knows the way to a pod
+      const route = ['ip', 'route', 'replace', address, 'via']
+      await cluster.at('outside', ...route, outsideAddresses.gateway[family])
+      await cluster.at('fabric', ...route, of)
+      const seenBy = (to: string) => {
+        const url = `http://${to.includes(':') ? `[${to}]` : to}:8106/client-ip`
+        return until(`an answer of ${to}`, 30_000, async () => {
+          const text = await cluster.kubectl('exec', 'plain', '--', 'curl', '-sSf', '-g', '-m', '5', url)
+          return (JSON.parse(text) as {'client-ip': string})['client-ip']
+        })
+      }
+
+      expect(await seenBy(outsideAddresses.other[family])).toBe(address)
+      expect(await seenBy(outsideAddresses.main[family])).toBe(of)
+    }
+    server.end()
+    await cluster.kubectl('delete', 'pod', 'plain')
+  })
+
+  test('that traffic is redirected to reaches the service itself, others of its node reach that pod', async () => {
+    const ports = [{port: 80, targetPort: 8080}]
+    await cluster.apply(
+      echoService('redirected', {type: 'ClusterIP', ports}),
+      workloadPod('near', 'node2', {app: 'near'}),
+      workloadPod('other', 'node2', {app: 'other'}),
+      {
+        apiVersion: 'cilium.io/v2',
+        kind: 'CiliumLocalRedirectPolicy',
+        metadata: {name: 'near', namespace: 'default'},
+        spec: {
+          redirectFrontend: {serviceMatcher: {serviceName: 'redirected', namespace: 'default'}},
+          redirectBackend: {
+            localEndpointSelector: {matchLabels: {app: 'near'}},
+            toPorts: [{port: '8080', protocol: 'TCP'}],
+          },
+          skipRedirectFromBackend: true,
+        },
+      },
+    )
+    for (const name of ['near', 'other']) await cluster.podAddresses('default', `app=${name}`)
+    const [far] = (await cluster.podAddresses('default', 'deployment=steady')).keys()
+
+    for (const ip of (await serviceAddresses(cluster, 'redirected')).cluster) {
+      const url = `http://${ip.includes(':') ? `[${ip}]` : ip}/hostname`
+      const answers = (from: string, who: string) =>
+        until(`${from} to be answered by ${who}`, 60_000, async () => {
+          const text = await cluster.kubectl('exec', from, '--', 'curl', '-sSf', '-g', '-m', '5', url)
+          return (JSON.parse(text) as {hostname: string}).hostname === who ? true : undefined
+        })
+      await answers('other', 'near')
+      await answers('near', far!)
+    }
+    await cluster.kubectl('delete', 'ciliumlocalredirectpolicy', 'near')
+    await cluster.kubectl('delete', 'pod', 'near', 'other')
+    await cluster.kubectl('delete', 'service', 'redirected')
+  })
+})
+
 describe('an announced address', () => {
   test('moves to the next node when the one that announces it has lost its link', async () => {
     const wanted = targets(echo.balancer, {tcp: 90, udp: 90})
@@ -223,25 +268,11 @@ describe('an announced address', () => {
     await rolledOut('both')
     const client = outside(8105, dialFlags(wanted, 100))
     await allAnswer(client, wanted)
-    const holder = async () =>
-      await cluster.kubectl(
-        ...[
-          '-n',
-          'kube-system',
-          'get',
-          'lease',
-          'cilium-l2announce-default-echo',
-          '-o',
-          'jsonpath={.spec.holderIdentity}',
-        ],
-      )
-    const first = await holder()
-    const port = `port${nodes.indexOf(first as 'node1') + 1}`
+    const first = await announcer(cluster, 'echo')
 
-    await cluster.at('fabric', 'ip', 'link', 'set', port, 'down')
-    try {
+    await withoutLink(cluster, nodes, first, async () => {
       const next = await until('another leader', 60_000, async () => {
-        const now = await holder()
+        const now = await announcer(cluster, 'echo')
         return now === first || now === '' ? undefined : now
       })
       expect(nodes).toContain(next)
@@ -249,9 +280,7 @@ describe('an announced address', () => {
       await until('answers by way of the next', 60_000, async () =>
         (await client.counts('dials')).every(({answered}, i) => answered > before[i]! + 5) ? true : undefined,
       )
-    } finally {
-      await cluster.at('fabric', 'ip', 'link', 'set', port, 'up')
-    }
+    })
     client.end()
   })
 })
