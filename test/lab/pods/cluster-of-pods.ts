@@ -1,8 +1,8 @@
-/** The whole thing on a real cluster: install, pods that talk, agents that die, nodes that reboot, uninstall. */
+/** The whole thing on a real cluster: install, pods that talk, agents that die, nodes that reboot, uninstall. A file for each way of routing. */
 import {isDeepStrictEqual} from 'node:util'
-import {afterAll, beforeAll, describe, expect, test} from 'vitest'
-import {restartNode, startApiServer, stopApiServer} from '../../src/lab/cluster.ts'
-import {Cluster, until, withoutPolicies, workloadPod} from '../support/lab/cluster.ts'
+import {afterAll, beforeAll, expect, test} from 'vitest'
+import {restartNode, startApiServer, stopApiServer} from '../../../src/lab/cluster.ts'
+import {Cluster, until, withoutPolicies, workloadPod} from '../../support/lab/cluster.ts'
 
 interface StreamCount {
   readonly target: string
@@ -17,20 +17,8 @@ const nodes = ['node1', 'node2', 'node3'] as const
 const kills = Number(process.env['KILLS'] ?? 10)
 const seed = Number(process.env['SEED'] ?? Date.now() % 100_000)
 
-const modes = [
-  {mode: 'vxlan', values: []},
-  {
-    mode: 'native',
-    values: [
-      'routingMode=native',
-      'autoDirectNodeRoutes=true',
-      'ipv4NativeRoutingCIDR=10.244.0.0/16',
-      'ipv6NativeRoutingCIDR=fd00:10:244::/56',
-    ],
-  },
-] as const
-
-describe.each(modes)('a cluster with $mode routing', ({mode, values}) => {
+/** @param mode names the lab @param values of the chart */
+export function testClusterOfPods(mode: string, values: readonly string[]): void {
   const cluster = new Cluster(`t-${mode}`)
 
   beforeAll(async () => {
@@ -153,7 +141,7 @@ describe.each(modes)('a cluster with $mode routing', ({mode, values}) => {
     }
     expect(await cluster.kubectl('get', 'crd', '-o', 'name')).not.toContain('cilium.io')
   })
-})
+}
 
 /** An echo server on each node, and on node1 a pod that sends numbers to all of them. */
 async function startStreams(cluster: Cluster): Promise<void> {

@@ -1,0 +1,3 @@
+import {testClusterOfPods} from './cluster-of-pods.ts'
+
+testClusterOfPods('vxlan', [])
