@@ -218,6 +218,8 @@ function plainValue(name: string, value: string): readonly [field: string, value
     case 'traffic-direction':
       return ['traffic_direction', member({INGRESS: TrafficDirection.INGRESS, EGRESS: TrafficDirection.EGRESS})]
     case 'type':
+      // many guides ask so for records of layer 7
+      if (/^(dns|http|kafka)$/i.test(value)) return ['protocol', value.toLowerCase()]
       return ['event_type', eventType(value, wrong)]
     case 'http-status':
       return ['http_status_code', value]

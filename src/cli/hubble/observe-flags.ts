@@ -46,7 +46,7 @@ export const filterFlags: Interfaces.FlagInput = {
   verdict: filter('FORWARDED, DROPPED, AUDIT, REDIRECTED, ERROR, TRACED or TRANSLATED'),
   'drop-reason-desc': filter('reason of a drop, such as POLICY_DENIED'),
   type: filter(
-    'kind of event: drop, trace, policy-verdict, trace-sock, capture, l7; TYPE:SUBTYPE for one of its kinds',
+    'kind of event: drop, trace, policy-verdict, trace-sock, capture, l7 (of it dns, http, kafka); TYPE:SUBTYPE for one of its kinds',
     't',
   ),
   'traffic-direction': filter('ingress or egress'),

@@ -22,6 +22,8 @@ test.each([
   ],
   [['to-all-namespaces'], [{destination_pod: ['/']}]],
   [['verdict=dropped', 'verdict=FORWARDED'], [{verdict: [2, 1]}]],
+  [['type=dns'], [{protocol: ['dns']}]],
+  [['type=HTTP'], [{protocol: ['http']}]],
   [['type=trace:to-endpoint', 'type=drop'], [{event_type: [{type: 4, match_sub_type: true, sub_type: 0}, {type: 1}]}]],
   [['identity=world'], [{source_identity: [2]}, {destination_identity: [2]}]],
   [
