@@ -278,3 +278,64 @@ test('an action that is to be denied passes when it is, and is not tried again',
   expect(bad!.scenarios[0]!.actions[0]).toMatchObject({outcome: 'failed', cause: 'allowed'})
   expect(calls).toBe(2)
 })
+
+test('while actions that are to be denied wait, the others go on; drops are asked for when nobody waits any more', async () => {
+  const seen: string[] = []
+  let release!: () => void
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const waits = action('waits', async () => {
+    seen.push('denied begins')
+    await released
+    seen.push('denied ends')
+    return timedOut
+  })
+  const fails = action('fails', async () => {
+    seen.push('other')
+    release()
+    return timedOut
+  })
+  const findDrops = async () => {
+    seen.push('drops')
+    return []
+  }
+  const denied = {expect: (one: Action) => (one.name === 'waits' ? ('denied' as const) : ('passes' as const))}
+
+  const [result] = await run(
+    [{...suiteTest('t', scenario('s', {...waits, tool: 'curl'}, {...fails, tool: 'curl'})), ...denied}],
+    {
+      findDrops,
+    },
+  )
+
+  expect(seen).toEqual(['denied begins', 'other', 'denied ends', 'drops'])
+  expect(result!.scenarios[0]!.actions.map(({name, outcome}) => [name, outcome])).toEqual([
+    ['t/s:fails', 'failed'],
+    ['t/s:waits', 'passed'],
+  ])
+})
+
+test('policies go only when nobody waits under them any more, whatever breaks', async () => {
+  const seen: string[] = []
+  const where = context({
+    enforce: async () => ({[Symbol.asyncDispose]: async () => void seen.push('withdraw')}),
+  })
+  const slow = action('slow', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    seen.push('denied')
+    return timedOut
+  })
+  const breaks: Scenario = {
+    name: 's',
+    *actions() {
+      yield slow
+      throw new Error('nobody knows what else')
+    },
+  }
+  const policy = {apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy', metadata: {name: 'p'}}
+
+  await run([{...suiteTest('t', breaks), expect: () => 'denied', policies: () => [policy]}], {}, [where])
+
+  expect(seen).toEqual(['denied', 'withdraw'])
+})
