@@ -18,7 +18,7 @@ beforeAll(async () => {
   await cluster.ciliumOk(
     ...['install', '--wait', '--set', 'ipv6.enabled=true'],
     ...['--set', 'hostFirewall.enabled=true', '--set', 'hostFirewall.failsafe=false'],
-    ...['--set', 'policyCIDRMatchMode=nodes'],
+    ...['--set', 'policyCIDRMatchMode={nodes}'],
   )
   await cluster.ciliumOk('status', '--wait')
   const of = async (node: string) => {
@@ -82,9 +82,9 @@ test('a node that is killed out of a trial starts with what was confirmed', asyn
   await cluster.apply(closed)
   await until('the node to be cut off', 20_000, async () => (await isCut('node2', 'node1')) || undefined)
 
-  await cluster.killAgent('node1')
-  // nothing of this reaches the node while it is cut off; and what is not there any more is not tried again
+  // the node does not hear of this while it is cut off; what is gone when the next agent starts is not tried again
   await cluster.kubectl('delete', 'ccnp', 'closed', '--wait=true')
+  await cluster.killAgent('node1')
 
   // the next agent goes back before it has asked the API server anything
   await until('the node to be back', 60_000, async () => (await isHeard('node2', 'node1')) || undefined)
