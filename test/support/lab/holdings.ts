@@ -8,9 +8,10 @@ export interface Holdings {
   /** that descriptors of the agent are of, each once */
   readonly maps: number
   readonly programs: number
-  readonly links: number
   /** bytes, of these maps */
   readonly mapMemory: number
+  /** pinned: they hold themselves, whether an agent runs or not */
+  readonly links: number
   readonly pins: number
   readonly devices: number
   /** entries of maps */
@@ -46,11 +47,10 @@ const script = `
     FNR == 1 {memory = 0}
     /^memlock:/ {memory = $2}
     /^map_id:/ && !($2 in map) {map[$2]; maps++; bytes += memory}
-    /^link_type:/ {linked[FILENAME]}
-    /^link_id:/ && !($2 in link) {link[$2]; links++}
-    /^prog_id:/ && !(FILENAME in linked) && !($2 in program) {program[$2]; programs++}
-    END {printf "%d\\n%d\\n%d\\n%d\\n", maps, programs, links, bytes}
+    /^prog_id:/ && !($2 in program) {program[$2]; programs++}
+    END {printf "%d\\n%d\\n%d\\n", maps, programs, bytes}
   ' /proc/$pid/fdinfo/* 2>/dev/null
+  ls /sys/fs/bpf/cilium/links | wc -l
   find /sys/fs/bpf/cilium -type f | wc -l
   ls /sys/class/net | wc -l`
 
@@ -63,7 +63,7 @@ type OfProcess = Pick<
 export async function processHoldings(cluster: Cluster, node: string): Promise<OfProcess> {
   const numbers = (await cluster.at(node, 'sh', '-c', script)).trim().split('\n').map(Number)
   if (numbers.length !== 8 || numbers.some(Number.isNaN)) throw new Error(`no agent on ${node}: ${numbers}`)
-  const [residentKb = 0, descriptors = 0, maps = 0, programs = 0, links = 0, mapMemory = 0, pins = 0, devices = 0] =
+  const [residentKb = 0, descriptors = 0, maps = 0, programs = 0, mapMemory = 0, links = 0, pins = 0, devices = 0] =
     numbers
   return {residentKb, descriptors, maps, programs, links, mapMemory, pins, devices}
 }
