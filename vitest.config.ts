@@ -1,4 +1,5 @@
 import {defineConfig} from 'vitest/config'
+import {patience} from './test/support/eventually.ts'
 
 /**
  * One project per tier, fast ones first. `kernel`-like tiers need root and BPF; `lab` needs what scripts/test installs.
@@ -10,8 +11,8 @@ const tier = (name: string, options: {timeoutMs: number; serial?: boolean; worke
     name,
     include: [`test/${name}/**/*.test.ts`],
     environment: 'node' as const,
-    testTimeout: options.timeoutMs,
-    hookTimeout: options.timeoutMs,
+    testTimeout: options.timeoutMs * patience,
+    hookTimeout: options.timeoutMs * patience,
     pool: 'forks' as const,
     ...(options.serial ? {fileParallelism: false, sequence: {groupOrder: 1}} : {}),
     ...(options.workers ? {maxWorkers: options.workers, sequence: {groupOrder: 2}} : {}),

@@ -43,7 +43,7 @@ __separate int flow_claim(bool reverse, __u64 now, bool eager)
 	struct flow *old;
 	__u64 seen;
 	void *map;
-	long ret;
+	int ret; /* before 6.4 the upper half of what a map operation returns is no sign */
 
 	if (!s)
 		return -DROP_INVALID_TC_BUFFER;
