@@ -58,8 +58,8 @@ test.each([
   }
 
   console.log(`${asked} verdicts, ${((100 * allowed) / asked).toFixed(1)} % allowed`, Object.fromEntries(reasons))
-  expect(allowed / asked).toBeGreaterThan(0.3)
-  expect(allowed / asked).toBeLessThan(0.7)
+  expect(allowed / asked).toBeGreaterThan(0.1)
+  expect(allowed / asked).toBeLessThan(0.9)
 })
 
 /** A wrong verdict in the smallest world that still shows it: to be kept as a story. */

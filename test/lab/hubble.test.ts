@@ -346,10 +346,10 @@ describe('the relay', () => {
     ['observe --namespace default --protocol icmp --last 1 --output dict', 'DESTINATION: '],
     ['observe --type trace --last 1 -o jsonpb', '"event_type"'],
     ['observe --from-pod default/client --to-label app=web --last 1 -o table', 'SUMMARY'],
+    ['observe --type http --output json', '"node_status"'],
     // nothing of these has happened here
     ['observe --namespace production --verdict DROPPED', ''],
     ['observe --type dns', ''],
-    ['observe --type http --output json', ''],
     ['observe --from-label app=frontend --to-label app=backend', ''],
   ])('answers hubble %s', async (line, part) => {
     const {exitCode, stdout, stderr} = await typed(...line.split(' '))
