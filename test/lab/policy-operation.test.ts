@@ -28,6 +28,26 @@ afterAll(async () => {
   await cluster.down()
 })
 
+// before an endpoint has a word of its own about audit mode
+test('a value that is set without a restart holds on agents that run, and what it was comes back', async () => {
+  await cluster.apply(closed('closed'))
+  for (const address of echo)
+    await until('the policy', 20_000, async () => ((await ask(address)) === 28 ? true : undefined))
+  const started = await agentsStarted()
+
+  await cluster.ciliumOk('config', 'set', 'policy-audit-mode', 'true', '--no-restart')
+  // kubelet writes a ConfigMap when it next looks at the pod
+  await cluster.kubectl('-n', 'kube-system', 'annotate', 'pod', '-l', 'k8s-app=cilium', 'example.org/look=once')
+  for (const address of echo)
+    await until('nothing to be refused', 150_000, async () => ((await ask(address)) === 0 ? true : undefined))
+
+  await cluster.ciliumOk('config', 'delete', 'policy-audit-mode', '--no-restart')
+  await cluster.kubectl('-n', 'kube-system', 'annotate', 'pod', '-l', 'k8s-app=cilium', 'example.org/look-')
+  for (const address of echo)
+    await until('the refusal to be back', 150_000, async () => ((await ask(address)) === 28 ? true : undefined))
+  expect(await agentsStarted()).toBe(started)
+}, 420_000)
+
 test('in audit mode nothing is refused, and Hubble says what would have been', async () => {
   const id = await endpointId('echo')
   await agent('endpoint', 'config', id, 'PolicyAuditMode=Enabled')
@@ -51,25 +71,6 @@ test('in audit mode nothing is refused, and Hubble says what would have been', a
   await agent('endpoint', 'config', id, 'PolicyAuditMode=Disabled')
   for (const address of echo) expect(await ask(address)).toBe(28)
 })
-
-test('a value that is set without a restart holds on agents that run, and what it was comes back', async () => {
-  await cluster.apply(closed('closed'))
-  for (const address of echo)
-    await until('the policy', 20_000, async () => ((await ask(address)) === 28 ? true : undefined))
-  const started = await agentsStarted()
-
-  await cluster.ciliumOk('config', 'set', 'policy-audit-mode', 'true', '--no-restart')
-  // kubelet writes a ConfigMap when it next looks at the pod
-  await cluster.kubectl('-n', 'kube-system', 'annotate', 'pod', '-l', 'k8s-app=cilium', 'example.org/look=once')
-  for (const address of echo)
-    await until('nothing to be refused', 150_000, async () => ((await ask(address)) === 0 ? true : undefined))
-
-  await cluster.ciliumOk('config', 'delete', 'policy-audit-mode', '--no-restart')
-  await cluster.kubectl('-n', 'kube-system', 'annotate', 'pod', '-l', 'k8s-app=cilium', 'example.org/look-')
-  for (const address of echo)
-    await until('the refusal to be back', 150_000, async () => ((await ask(address)) === 28 ? true : undefined))
-  expect(await agentsStarted()).toBe(started)
-}, 420_000)
 
 test.each([
   ['reset', 'Connection refused'],
