@@ -277,7 +277,7 @@ test.each([
   ['cilium bpf policy get --all', 'Policy'],
   ['cilium bpf ct list global', 'TCP'],
   ['cilium map list', 'cilium_'],
-  ['timeout 5 cilium monitor 2>&1 || [ $? = 124 ]', 'Press Ctrl-C to quit'],
+  ['timeout 8 cilium monitor 2>&1 || [ $? = 124 ]', 'Press Ctrl-C to quit'],
 ])('the agent answers %s', async (line, part) => {
   const name = await cluster.kubectl('get', 'pod', '-l', 'app=web', '-o', 'jsonpath={.items[0].metadata.name}')
   const command = ['exec', await agentOn('node2'), '--', 'sh', '-c', line.replace('NAME', name)]
