@@ -71,8 +71,8 @@ async function tryKernel(kernel: DebianKernel, wanted: readonly Stage[], verbose
         if (verbose) console.log(`  ${line}`)
         const count = /\bTests +(?:.*\| )?(\d+) passed/.exec(line)?.[1]
         if (count !== undefined) tests[stage] = Number(count)
-        // the kernel's own messages may stand before it on the console
-        const text = /\bresult (\{.*\})$/.exec(line.trim())?.[1]
+        // messages of the kernel and codes for the screen may stand before it on the console
+        const text = /result (\{.*\})$/.exec(line.trim())?.[1]
         if (text === undefined) return
         const one = JSON.parse(text) as ProgramReport & {kernel?: string; missing?: readonly string[]}
         if (one.kernel !== undefined) missing = one.missing ?? []
