@@ -8,6 +8,9 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {execa} from 'execa'
 import {Listr} from 'listr2'
+import {buildSteps} from '../src/lab/binaries.ts'
+import {defaultKubernetes} from '../src/lab/plan.ts'
+import {runSteps} from '../src/lab/steps.ts'
 import {CiliumError} from '../src/runtime/errors.ts'
 import type {Tally} from '../test/support/tally-reporter.ts'
 import {checkGo, checkKernel, installPackages} from './machine.ts'
@@ -61,6 +64,14 @@ const check = (run: () => Promise<string>) => async (): Promise<Tally> => {
   return {passed: 1, failed: 0, skipped: 0, failures: []}
 }
 
+/** Tests wait for clusters, not for a compiler: everything that a lab may want is there before the first. */
+async function buildKubernetes(): Promise<string> {
+  const work = buildSteps({kubernetes: defaultKubernetes, kubeProxy: 'iptables'})
+  const say = (line: string) => void process.stdout.write(`${line}\n`)
+  await runSteps(work, new AbortController().signal, {done: say, slow: {everyMs: 30_000, tell: say}})
+  return `Kubernetes ${defaultKubernetes} is there`
+}
+
 const steps: readonly (readonly [name: string, run: () => Promise<Tally>])[] = [
   ['programs', check(() => installPackages((line) => process.stdout.write(`${line}\n`)))],
   ['machine', check(async () => `${await checkKernel()}, ${await checkGo()}`)],
@@ -73,6 +84,7 @@ const steps: readonly (readonly [name: string, run: () => Promise<Tally>])[] = [
   ['bpf', tier('bpf')],
   ['kernel', tier('kernel')],
   ['image', command('npm', 'run', '-s', 'image')],
+  ['kubernetes', check(buildKubernetes)],
   ['lab', tier('lab')],
   ['conformance', tier('conformance')],
 ]

@@ -44,11 +44,20 @@ export class XdpAttachments {
     for (const mode of modes) if (mode !== wanted) this.#detach(ifindex, mode)
     if (wanted === undefined) return false
     const path = pinPaths.xdpLink(this.#root, ifindex, wanted)
+    let refused: unknown
     try {
-      putPinnedLink(path, program, () => attachXdp(program, ifindex, wanted))
+      putPinnedLink(path, program, () => {
+        try {
+          return attachXdp(program, ifindex, wanted)
+        } catch (thrown) {
+          refused = thrown
+          throw thrown
+        }
+      })
       return true
     } catch (thrown) {
-      if (isErrno(thrown, 'EINVAL')) throw thrown
+      // only what the device refuses has another way
+      if (thrown !== refused || isErrno(thrown, 'EINVAL')) throw thrown
       if (this.#acceleration === 'best-effort') return false
       return fail(codes.XDP_NOT_ATTACHED, {ifindex, mode: wanted, detail: String(thrown)}, {cause: thrown})
     }

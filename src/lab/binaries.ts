@@ -1,19 +1,26 @@
 /** Kubernetes, CoreDNS and the pause program: built once per version, then found in the cache. */
 import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
-import {join} from 'node:path'
-import {fail} from '../runtime/errors.ts'
-import {LAB_BUILD_FAILED, LAB_PREREQUISITE} from './errors.ts'
+import {basename, join} from 'node:path'
+import {fail, hasCode} from '../runtime/errors.ts'
+import {LAB_BUILD_FAILED, LAB_BUSY, LAB_PREREQUISITE} from './errors.ts'
 import {corednsModule, corednsVersion, kubernetesModule} from './go-module.ts'
+import {takeLock} from './lock.ts'
 import {cacheFolder} from './paths.ts'
 import type {KubeProxyMode} from './plan.ts'
 import type {Step} from './steps.ts'
 import {runTool, tail, tryTool} from './tool.ts'
+import {waitFor} from './wait.ts'
 
 export interface BinaryChoice {
   readonly kubernetes: string
   readonly binDir?: string
   readonly kubeProxy: KubeProxyMode
 }
+
+type Build = (say: (text: string) => void, signal: AbortSignal) => Promise<void>
+
+/** longer than any build */
+const hourMs = 3_600_000
 
 const kubernetesCommands = [
   'kube-apiserver',
@@ -68,17 +75,45 @@ export function buildSteps(choice: BinaryChoice): readonly Step[] {
       advice: 'put them there, or leave --bin-dir out to build them',
     })
   }
-  const work: {component: string; build: (say: (text: string) => void, signal: AbortSignal) => Promise<void>}[] =
-    missing.map((command) => ({
+  const work: {readonly component: string; readonly output: string; readonly build: Build}[] = missing.map(
+    (command) => ({
       component: command,
+      output: join(folder, command),
       build: (say, signal) => buildKubernetes(choice, command, say, signal),
-    }))
-  if (!existsSync(corednsBinary(choice))) work.push({component: 'coredns', build: buildCoredns})
-  if (!existsSync(pauseBinary())) work.push({component: 'pause', build: buildPause})
-  return work.map(({component, build}, i) => ({
+    }),
+  )
+  const coredns = corednsBinary(choice)
+  if (!existsSync(coredns)) work.push({component: 'coredns', output: coredns, build: buildCoredns})
+  if (!existsSync(pauseBinary())) work.push({component: 'pause', output: pauseBinary(), build: buildPause})
+  return work.map(({component, build, output}, i) => ({
     title: `Build ${component} (${i + 1} of ${work.length})`,
-    run: build,
+    run: (say, signal) => buildAlone(output, build, say, signal),
   }))
+}
+
+/** Two labs may want the same program at the same time: one builds it, the other waits for it. */
+async function buildAlone(
+  output: string,
+  build: Build,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const lock = `${output}.lock`
+  const attempt = () => {
+    try {
+      return takeLock(lock, basename(output))
+    } catch (thrown) {
+      if (!hasCode(thrown, LAB_BUSY)) throw thrown
+      say('another lab builds it')
+      return undefined
+    }
+  }
+  const unlock = await waitFor(basename(output), attempt, {signal, timeoutMs: hourMs, everyMs: 1000, where: lock})
+  try {
+    if (!existsSync(output)) await build(say, signal)
+  } finally {
+    unlock()
+  }
 }
 
 async function buildKubernetes(

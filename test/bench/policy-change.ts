@@ -17,7 +17,6 @@ import {openAddresses, openEndpoints, openEpoch} from '../../src/datapath/maps/o
 import {PolicyTables, SetNumbers} from '../../src/datapath/maps/policy.ts'
 import {identity} from '../../src/model/identity.ts'
 import {Ip} from '../../src/model/ip.ts'
-import {LabelSet} from '../../src/model/labels.ts'
 import {defaultPolicyOptions} from '../../src/policy/options.ts'
 import type {PolicyKind} from '../../src/policy/rule.ts'
 import {systemClock} from '../../src/runtime/clock.ts'
@@ -26,9 +25,9 @@ import {ReconcilerRunner} from '../../src/runtime/reconciler.ts'
 import {BpfNode} from '../bpf/node.ts'
 import {endpoint} from '../unit/agent/rows.ts'
 import type {BenchRow} from './rows.ts'
+import {labelsOf, namespaces} from './support/policy-cluster.ts'
 
 const pods = 100
-const namespaces = 50
 const policies = Number(process.env['POLICIES'] ?? 250)
 const identities = Number(process.env['IDENTITIES'] ?? 6000)
 const runs = Number(process.env['RUNS'] ?? 200)
@@ -191,18 +190,6 @@ class World {
   async #pass(before: number): Promise<void> {
     while (this.#passes === before) await new Promise((resolve) => setImmediate(resolve))
   }
-}
-
-function labelsOf(n: number): LabelSet {
-  const namespace = n % namespaces
-  return LabelSet.fromRecord({
-    app: `app-${n % 400}`,
-    tier: ['front', 'middle', 'back'][n % 3]!,
-    release: String(n),
-    'io.kubernetes.pod.namespace': `ns-${namespace}`,
-    'io.cilium.k8s.namespace.labels.team': `team-${namespace % 10}`,
-    'io.cilium.k8s.policy.cluster': 'default',
-  })
 }
 
 /** Rules over teams of namespaces, over everybody, over one app and over a prefix. @param turn changes what it says */

@@ -2,13 +2,10 @@
  * Policy at size: what compiling costs against policies and identities, how many entries and how much memory that is,
  * and what the maps cost. From a change to every endpoint under it: policy-change.
  */
-import {setFlagsFromString} from 'node:v8'
-import {runInNewContext} from 'node:vm'
 import {ENDPOINT_IFINDEX_BASE} from '../../src/datapath/gen/constants.ts'
 import {ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {PolicyTables} from '../../src/datapath/maps/policy.ts'
 import {runSkbProgram} from '../../src/kernel/bpf/test-run.ts'
-import {LabelSet} from '../../src/model/labels.ts'
 import {parseSelector} from '../../src/model/selector.ts'
 import {CidrClasses} from '../../src/policy/cidr-classes.ts'
 import {compileRules} from '../../src/policy/compile.ts'
@@ -29,11 +26,10 @@ import {
 import {BpfNode, devices, identities, macs, plans} from '../bpf/node.ts'
 import {tcp} from '../bpf/support/packet.ts'
 import type {BenchRow} from './rows.ts'
+import {collectGarbage} from './support/garbage.ts'
+import {labelsOf, namespaces} from './support/policy-cluster.ts'
 
-const namespaces = 50
 const cookies = new RuleCookies()
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 export default async function bench(): Promise<BenchRow[]> {
   const rows: BenchRow[] = []
@@ -94,20 +90,6 @@ async function packets(): Promise<BenchRow[]> {
     tables.close()
     node.close()
   }
-}
-
-/** Every pod's labels: a namespace with a team, an app, one of a few tiers, and what makes it one of its own. */
-function labelsOf(n: number): LabelSet {
-  const namespace = n % namespaces
-  return LabelSet.fromRecord({
-    app: `app-${n % 400}`,
-    tier: ['front', 'middle', 'back'][n % 3]!,
-    release: String(n),
-    'io.kubernetes.pod.namespace': `ns-${namespace}`,
-    'io.cilium.k8s.namespace.labels.team': `team-${namespace % 10}`,
-    'io.cilium.k8s.policy.cluster': 'default',
-    'io.cilium.k8s.policy.serviceaccount': 'default',
-  })
 }
 
 /** Rules over whole namespaces, over teams of them, over everybody, and over one app. */

@@ -16,6 +16,7 @@ import {Ip} from '../../src/model/ip.ts'
 import {ReconcilerRunner} from '../../src/runtime/reconciler.ts'
 import {BpfNode} from '../bpf/node.ts'
 import type {BenchRow} from './rows.ts'
+import {collectGarbage} from './support/garbage.ts'
 
 const sizes = (process.env['SIZES'] ?? '1,100,1000,10000,30000').split(',').map(Number)
 const rounds = Number(process.env['ROUNDS'] ?? 5)
@@ -89,7 +90,7 @@ function row(name: string, unit: string, values: readonly number[]): BenchRow {
 async function measure(node: BpfNode, size: number) {
   using tables = new ServiceTables((name) => node.fd(name))
   const maps = loadedServiceMaps(tables, new Uint8Array(12), () => node.moveEpoch())
-  globalThis.gc?.()
+  collectGarbage()
   const before = process.memoryUsage().heapUsed
   const cpu = process.cpuUsage()
   const began = performance.now()
@@ -97,7 +98,7 @@ async function measure(node: BpfNode, size: number) {
   const fillMs = performance.now() - began
   const {user, system} = process.cpuUsage(cpu)
   const fillCpuMs = (user + system) / 1000
-  globalThis.gc?.()
+  collectGarbage()
   const memoryMb = (process.memoryUsage().heapUsed - before) / 1e6
   const changeMs: number[] = []
   for (let i = 0; i < changes; i++) {

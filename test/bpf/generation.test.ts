@@ -22,7 +22,7 @@ import {NetlinkSocket} from '../../src/kernel/netlink/socket.ts'
 import {createNetns, deleteNetns, inNetns} from '../../src/kernel/netns.ts'
 import {Mac} from '../../src/model/mac.ts'
 import {eventually} from '../support/eventually.ts'
-import {ownFolder, ownNamespace} from '../support/leftovers.ts'
+import {ownFolder, ownNamespace} from '../support/own-names.ts'
 import {addr, defaultConfig} from './node.ts'
 import {udp} from './support/packet.ts'
 

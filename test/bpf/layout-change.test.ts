@@ -18,7 +18,7 @@ import {Mac} from '../../src/model/mac.ts'
 import {seededSteps} from '../support/layout/failpoints.ts'
 import {makeNextTree} from '../support/layout/next-tree.ts'
 import {layoutPod} from '../support/layout/pod.ts'
-import {ownFolder, ownNamespace} from '../support/leftovers.ts'
+import {ownFolder, ownNamespace} from '../support/own-names.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const names = {node: ownNamespace('layout-node'), pod: ownNamespace('layout-pod')}

@@ -65,7 +65,7 @@ import {createNetns, deleteNetns, inNetns} from '../../src/kernel/netns.ts'
 import {Cidr} from '../../src/model/cidr.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {Mac} from '../../src/model/mac.ts'
-import {ownNamespace} from '../support/leftovers.ts'
+import {ownNamespace} from '../support/own-names.ts'
 import {Packet, parseEnd} from './support/packet.ts'
 
 const root = resolve(import.meta.dirname, '../..')

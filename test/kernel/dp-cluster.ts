@@ -36,7 +36,7 @@ import {createNetns, deleteNetns, inNetns, openNetns} from '../../src/kernel/net
 import {Cidr} from '../../src/model/cidr.ts'
 import {Ip} from '../../src/model/ip.ts'
 import {Mac} from '../../src/model/mac.ts'
-import {ownFolder, ownNamespace} from '../support/leftovers.ts'
+import {ownFolder, ownNamespace} from '../support/own-names.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 

@@ -1,6 +1,7 @@
 /** Policies on a real cluster: who is allowed loses nothing and who is not gets nothing, whatever happens to the agents. */
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Cluster, until, withoutPolicies, workloadPod} from '../support/lab/cluster.ts'
+import {seededRandom} from '../support/seeded-random.ts'
 
 interface StreamCount {
   readonly target: string
@@ -168,15 +169,4 @@ function ciliumPolicy(name: string, spec: object): object {
 /** Lets a random time pass: any moment may be the one that hurts. */
 function moment(random: () => number, atMostMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, random() * atMostMs))
-}
-
-/** mulberry32: the same seed gives the same moments. */
-function seededRandom(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

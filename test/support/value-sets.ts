@@ -1,5 +1,6 @@
 /** Sets of chart values for comparing our rendering with Helm's: written down ones, and random ones from a seed. */
 import type {DescribedValue} from '../../scripts/values-source.ts'
+import {seededRandom} from './seeded-random.ts'
 
 export interface ValueSet {
   readonly name: string
@@ -176,7 +177,7 @@ export function randomValueSets(
   described: readonly DescribedValue[],
   later: ReadonlyMap<string, readonly unknown[]>,
 ): ValueSet[] {
-  const random = randomNumbers(seed)
+  const random = seededRandom(seed)
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
   const settable = described.filter((value) => !value.isGroup && value.path !== 'bpf.monitorInterval')
   return Array.from({length: count}, (_, index) => {
@@ -219,15 +220,4 @@ function randomValue(value: DescribedValue, random: () => number, pick: <T>(item
   if (String(schema['pattern'] ?? '').startsWith('^/')) return pick(['/a/b', '/run/x'])
   if (String(schema['pattern'] ?? '').includes('ms|s|m|h')) return pick(['5s', '1m30s'])
   return pick(['', 'a', '10.0.0.0/8', 'x y', "it's", 'a: b'])
-}
-
-/** A small generator of numbers in [0, 1): the same for the same seed everywhere. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

@@ -1,6 +1,6 @@
 /**
- * Counts every event, some times a second or before the store forgets it. Events that are alike in all that metrics look at are counted
- * together: one flow is made for all of them.
+ * Counts every event, some times a second or before the store forgets it. Events that are alike in all that metrics
+ * look at are counted together: one flow is made for all of them.
  */
 import type {Flow} from '../../api/gen/flow.ts'
 import {eventOffsets as at, eventCodec} from '../../datapath/gen/types.ts'

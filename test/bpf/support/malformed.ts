@@ -2,18 +2,8 @@
  * Packets that nobody should send, from a seed: the same seed gives the same packets. About half stay sound, so that a
  * test sees both what must pass and what must be dropped.
  */
+import {seededWords} from '../../support/seeded-random.ts'
 import type {Packet} from './packet.ts'
-
-/** mulberry32: small, fast, good enough to spread mutations. */
-export function randomNumbers(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 type Mutation = (bytes: Uint8Array, random: (below: number) => number) => Uint8Array
 
@@ -64,7 +54,8 @@ function changed(bytes: Uint8Array, at: number, change: (byte: number) => number
 
 /** An endless row of mutated packets. @param sound packets to begin with */
 export function* malformed(sound: readonly Packet[], seed: number): Generator<Uint8Array, never> {
-  const random = randomNumbers(seed)
+  const words = seededWords(seed)
+  const random = (below: number) => words() % below
   const originals = sound.map((packet) => packet.bytes)
   for (;;) {
     const original = originals[random(originals.length)]!

@@ -3,6 +3,7 @@ import {isDeepStrictEqual} from 'node:util'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 import {restartNode, startApiServer, stopApiServer} from '../../../src/lab/cluster.ts'
 import {Cluster, until, withoutPolicies, workloadPod} from '../../support/lab/cluster.ts'
+import {seededRandom} from '../../support/seeded-random.ts'
 
 interface StreamCount {
   readonly target: string
@@ -201,15 +202,4 @@ async function footprint(cluster: Cluster): Promise<unknown> {
     'ip route show proto 193 | wc -l; ip -6 route show proto 193 | wc -l',
   ].join('; ')
   return await Promise.all(nodes.map((node) => cluster.at(node, 'sh', '-c', script)))
-}
-
-/** mulberry32: the same seed gives the same moments. */
-function seededRandom(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -2,12 +2,12 @@
 import {execFile} from 'node:child_process'
 import {cp, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join, resolve} from 'node:path'
+import {dirname, join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 import type {Mutant} from './policy.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
-const copied = ['src/model', 'src/policy', 'test/support/policy-reference']
+const copied = ['src/model', 'src/policy', 'test/support/policy-reference', 'test/support/seeded-random.ts']
 
 export interface MutantOutcome {
   readonly found: boolean
@@ -22,7 +22,7 @@ export async function runPolicyMutant(
   const directory = await mkdtemp(join(tmpdir(), 'cilium-mutant-'))
   try {
     for (const path of copied) {
-      await mkdir(join(directory, path), {recursive: true})
+      await mkdir(dirname(join(directory, path)), {recursive: true})
       await cp(join(root, path), join(directory, path), {recursive: true})
     }
     await writeFile(join(directory, 'package.json'), '{"type": "module"}')

@@ -1,18 +1,12 @@
-/** Random numbers that a seed repeats (mulberry32). */
+/** Random numbers that a seed repeats. */
+import {seededRandom} from '../seeded-random.ts'
+
 export class Random {
-  private state: number
+  /** 0 <= n < 1 */
+  readonly next: () => number
 
   constructor(seed: number) {
-    this.state = seed >>> 0
-  }
-
-  /** 0 <= n < 1 */
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0
-    let t = this.state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+    this.next = seededRandom(seed)
   }
 
   /** 0 .. n-1 */
