@@ -32,6 +32,20 @@ __separate int overlay_read_key(struct __sk_buff *ctx, struct pkt *p)
 	return 0;
 }
 
+/* Nodes that policies tell apart are known by their addresses: what travels says only that it is one. */
+static __always_inline void overlay_name_node(struct pkt *p)
+{
+	const struct address *sender;
+
+	if (p->vni != ID_REMOTE_NODE)
+		return;
+	sender = address_exact(&p->key.src);
+	if (!sender || !(sender->flags & ADDRESS_REMOTE_NODE))
+		return;
+	p->vni = sender->identity;
+	p->src_identity = sender->identity;
+}
+
 static __always_inline int overlay_receive(struct __sk_buff *ctx, struct pkt *p)
 {
 	struct eth_header *eth;
@@ -54,6 +68,7 @@ static __always_inline int overlay_receive(struct __sk_buff *ctx, struct pkt *p)
 		if (ret)
 			return ret;
 	}
+	overlay_name_node(p);
 	ret = walk(ctx, p);
 	if (host_is_judged(p))
 		ret = host_outcome(p, ret);

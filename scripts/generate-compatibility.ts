@@ -14,7 +14,7 @@ import {laterValues} from '../src/cli/chart/later-values.ts'
 import {allKinds} from '../src/operator/crd/all.ts'
 import type {Schema} from '../src/operator/crd/schema.ts'
 import {checkCiliumPolicy} from '../src/policy/cilium-policy.ts'
-import {defaultPolicyOptions} from '../src/policy/options.ts'
+import {defaultPolicyOptions, type PolicyOptions} from '../src/policy/options.ts'
 import {policySamples} from './compatibility/policy-samples.ts'
 import {chartFolder, readValuesSource} from './values-source.ts'
 
@@ -102,6 +102,13 @@ function isIn(schema: Schema, path: readonly string[]): boolean {
   return typeof at.additionalProperties === 'object' && isIn(at.additionalProperties, path)
 }
 
+/** Values of the chart without which a field is refused. */
+const switches: Partial<Record<keyof PolicyOptions, string>> = {
+  nodeSelectors: 'nodeSelectorLabels',
+  hostFirewall: 'hostFirewall.enabled',
+  extendedProtocols: 'extraConfig.enable-extended-ip-protocols',
+}
+
 function fields(): Section {
   let [here, all] = [0, 0]
   const rows = [...namesOf('fields')].map(([kind, paths]) => {
@@ -114,10 +121,18 @@ function fields(): Section {
   })
   const samples = policySamples.map(({field, spec, kind}) => {
     const object = {apiVersion: 'cilium.io/v2', kind, metadata: {name: 'sample', namespace: 'default'}, spec}
-    const checked = checkCiliumPolicy(kind, object, defaultPolicyOptions)
-    const problems = checked.ok ? checked.policy.unenforceable : checked.problems
+    const problemsWith = (options: Partial<PolicyOptions>) => {
+      const checked = checkCiliumPolicy(kind, object, {...defaultPolicyOptions, ...options})
+      return checked.ok ? checked.policy.unenforceable : checked.problems
+    }
+    const problems = problemsWith({})
+    const value = Object.entries(switches).find(([option]) => problemsWith({[option]: true}).length === 0)?.[1]
     const verdict =
-      problems.length === 0 ? 'yes' : `no: ${problems.map(({path, reason}) => `${path} ${reason}`).join('; ')}`
+      problems.length === 0
+        ? 'yes'
+        : value === undefined
+          ? `no: ${problems.map(({path, reason}) => `${path} ${reason}`).join('; ')}`
+          : `with \`${value}\``
     return `| \`${field}\` | ${verdict} |`
   })
   return {
@@ -129,7 +144,7 @@ function fields(): Section {
 ${rows.join('\n')}
 
 A field of a policy that the definition takes and the agents cannot enforce makes the policy say so in its status, and its
-rule lets nobody through. Asked of the compiler with the default values:
+rule lets nobody through. Asked of the compiler with the default values, and with one of them changed:
 
 | field of a policy | enforced |
 |---|---|

@@ -44,4 +44,7 @@ enum reserved_identity {
 	ID_WORLD_IPV6 = 10,
 };
 
+/* Upper eight bits of an identity of a node that policies know by its labels: of one node's own making. */
+#define SCOPE_REMOTE_NODE 2
+
 #endif

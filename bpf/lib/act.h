@@ -73,9 +73,11 @@ __separate int tunnel_set(struct __sk_buff *ctx, struct pkt *p)
 		return -DROP_INVALID_TC_BUFFER;
 	/* on the wire "host" is each node's own name for itself */
 	key.tunnel_id = p->src_identity == ID_HOST ? ID_REMOTE_NODE : p->src_identity;
-	/* only identities that mean the same on every node travel */
-	if (key.tunnel_id >= 1 << 24 || key.tunnel_id == ID_WORLD_IPV4 ||
-	    key.tunnel_id == ID_WORLD_IPV6)
+	/* only identities that mean the same on every node travel: the receiver knows nodes by their addresses */
+	if (key.tunnel_id >> 24 == SCOPE_REMOTE_NODE)
+		key.tunnel_id = ID_REMOTE_NODE;
+	else if (key.tunnel_id >= 1 << 24 || key.tunnel_id == ID_WORLD_IPV4 ||
+		 key.tunnel_id == ID_WORLD_IPV6)
 		key.tunnel_id = ID_WORLD;
 	key.tunnel_ttl = 64;
 	if (addr_is_v4(&p->hop)) {

@@ -4,9 +4,12 @@
  * holds until Kubernetes has told everything.
  */
 import type {NetlinkSocket} from '../kernel/netlink/socket.ts'
+import {LabelFilter} from '../model/label-filter.ts'
 import type {AgentConfig} from './config.ts'
 import type {AgentContext} from './context.ts'
 import type {AddressPlan} from './identity/address-rows.ts'
+import {NodeIdentities} from './identity/node-identities.ts'
+import {type NodeIdentityMemory, nodeIdentityFile} from './identity/node-identity-memory.ts'
 import {hostPeerDevice, overlayDevice} from './node/device-names.ts'
 import {type DeviceChoice, DeviceWatch} from './node/device-watch.ts'
 import type {NodeFacts} from './node/facts.ts'
@@ -33,10 +36,13 @@ export interface ClaimsStart {
 }
 
 export class ClaimsPart {
+  /** undefined: nodes are not told apart by labels */
+  readonly nodeIdentities: NodeIdentities | undefined
   readonly #context: AgentContext
   readonly #config: AgentConfig
   readonly #tables: Tables
   readonly #memory: ClusterMemory
+  readonly #nodeMemory: NodeIdentityMemory | undefined
   #addresses: AddressClaimants | undefined
   #endings: {stop(): void}[] = []
 
@@ -46,16 +52,26 @@ export class ClaimsPart {
     this.#config = context.loaded.config
     this.#tables = tables
     this.#memory = new ClusterMemory(this.#config['lib-dir'], tables, clock, log)
+    if (!this.#config['enable-node-selector-labels']) return
+    this.#nodeMemory = nodeIdentityFile(this.#config['state-dir'], clock, log)
+    this.nodeIdentities = new NodeIdentities({
+      table: tables.nodeIdentities,
+      cluster: this.#config['cluster-name'],
+      filter: LabelFilter.parseForNodes(this.#config['node-labels']).filter,
+      memory: this.#nodeMemory,
+    })
   }
 
   async start(options: ClaimsStart): Promise<void> {
     const {network, facts} = options
     const remembered = await this.#memory.read()
+    if (this.#nodeMemory !== undefined) this.nodeIdentities?.restore(await this.#nodeMemory.read())
     const addresses = new AddressClaimants(
       this.#tables,
       this.#addressPlan(network),
       (ip) => facts().internalIps.some((own) => own.equals(ip)),
       options.whenClassed,
+      this.nodeIdentities,
     )
     this.#addresses = addresses
     addresses.start(options.restored.length > 0 ? options.restored : remembered.addresses)
@@ -88,6 +104,7 @@ export class ClaimsPart {
 
   async stop(): Promise<void> {
     await this.#memory.stop()
+    await this.#nodeMemory?.stop()
     for (const part of this.#endings.splice(0)) part.stop()
   }
 

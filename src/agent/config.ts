@@ -188,6 +188,7 @@ const settings = {
   'identity-allocation-mode': choice(['crd'], 'crd'),
   'identity-change-grace-period': duration(5000),
   labels: text(''),
+  'node-labels': text(''),
   'enable-policy': choice(['default', 'always', 'never'], 'default'),
   'policy-audit-mode': flag(false),
   'policy-deny-response': choice(['none', 'icmp', 'reset'], 'none'),
@@ -392,7 +393,10 @@ export function parseConfig(texts: ReadonlyMap<string, string>, nodeName: string
     config,
     texts,
     unknown: unknown.filter((key) => !readElsewhere.test(key)),
-    problems: LabelFilter.parse(config.labels).problems,
+    problems: [
+      ...LabelFilter.parse(config.labels).problems,
+      ...LabelFilter.parseForNodes(config['node-labels']).problems,
+    ],
   }
 }
 

@@ -303,6 +303,7 @@ export class Agent {
       health: this.health,
       former: opened.formerSets,
       addresses: this.claims,
+      nodeIdentities: this.claims.nodeIdentities,
       addressesSettled: () => settled(filling),
     })
     const policy = part.enforcer

@@ -20,7 +20,8 @@ import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
 import {policyStatuses, RefusalReports} from './reconcile/policy-refusals.ts'
 import type {Tables} from './state/tables.ts'
 
-export interface PolicyPartOptions extends Pick<EnforcerOptions, 'former' | 'addresses' | 'addressesSettled'> {
+export interface PolicyPartOptions
+  extends Pick<EnforcerOptions, 'former' | 'addresses' | 'addressesSettled' | 'nodeIdentities'> {
   readonly context: AgentContext
   readonly config: () => AgentConfig
   readonly tables: Tables
@@ -94,11 +95,17 @@ export function policyPart(options: PolicyPartOptions): PolicyPart {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
     })
     .labels('k8s')
+  const increment = context.registry.histogram({
+    name: 'cilium_policy_incremental_update_duration',
+    help: 'time from a new identity until policies know it',
+    labels: ['scope'],
+  })
   const enforcer: PolicyEnforcer = new PolicyEnforcer({
     ...{tables, maps, endpointMap, clock, log},
     former: options.former,
     addresses: options.addresses,
     addressesSettled: options.addressesSettled,
+    nodeIdentities: options.nodeIdentities,
     memory: groupFile(config()['state-dir'], log),
     policyOptions: policyOptionsOf(config()),
     nodesMatch: config()['policy-cidr-match-mode'].includes('nodes'),
@@ -111,7 +118,11 @@ export function policyPart(options: PolicyPartOptions): PolicyPart {
           log.error('an endpoint cannot be kept', {endpoint: row.id, error: CiliumError.from(thrown)}),
         ),
     host: hostPart(options),
-    news: {refused: (reasons) => reports.tell(reasons), enforced: (seconds) => delay.observe(seconds)},
+    news: {
+      refused: (reasons) => reports.tell(reasons),
+      enforced: (seconds) => delay.observe(seconds),
+      learnt: (scope, seconds) => increment.labels(scope).observe(seconds),
+    },
   })
   const stop = async () => {
     reports.stop()

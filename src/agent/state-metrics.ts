@@ -7,6 +7,7 @@ import {endpointStates, policyEnforcements} from '../model/endpoint-state.ts'
 import {identityScope} from '../model/identity.ts'
 import type {Gauge, MetricRegistry} from '../runtime/metrics.ts'
 import {enforcementOf, type PolicyState} from './api/policy-model.ts'
+import {registerLabelSources} from './identity/label-sources.ts'
 import type {NodePools} from './ipam/node-pools.ts'
 import type {Tables} from './state/tables.ts'
 
@@ -23,6 +24,7 @@ export interface StateMetricsOptions {
 /** Adds them; nothing is kept. */
 export function registerStateMetrics({registry, tables, pools, maps, policy}: StateMetricsOptions): void {
   registerEndpoints(registry, tables)
+  registerLabelSources(registry, tables)
   registerPolicies(registry, tables, policy)
   registerAddresses(registry, pools)
   registerPackets(registry, maps)
@@ -50,6 +52,11 @@ function registerPolicies(registry: MetricRegistry, tables: Tables, state: () =>
     help: 'endpoints by the directions in which policies are enforced',
     labels: ['enforcement'],
   })
+  const matches = registry.gauge({
+    name: 'cilium_policy_selector_match_count_max',
+    help: 'identities that the largest selector of a class selects',
+    labels: ['class'],
+  })
   const changes = registry.counter({
     name: 'cilium_policy_change_total',
     help: 'policies that came, changed or went, and whether they could be used',
@@ -64,6 +71,7 @@ function registerPolicies(registry: MetricRegistry, tables: Tables, state: () =>
   registry.onCollect(() => {
     policies.set([...tables.policies.values()].filter(({checked}) => checked.ok).length)
     revision.set(state()?.revision ?? 1)
+    for (const [of, count] of state()?.engine.largestSelections() ?? []) matches.labels(of).set(count)
     for (const one of policyEnforcements) enforcement.labels(one).set(0)
     for (const row of tables.endpoints.values()) {
       enforcement.labels(enforcementOf(state()?.standings.stateOf(row))).inc()

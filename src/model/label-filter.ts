@@ -1,4 +1,4 @@
-/** Which labels count towards a pod's identity. */
+/** Which labels count towards an identity. */
 import type {Label, LabelSet} from './labels.ts'
 
 interface Rule {
@@ -53,22 +53,22 @@ export class LabelFilter {
   /**
    * The default filter with the user's list (the `labels` option) added: expressions separated by spaces, `!` in front
    * excludes, `source:` in front binds to that source.
-   *
-   * @returns the filter, and one problem text per entry that was not understood and is left out
    */
-  static parse(userList = ''): {readonly filter: LabelFilter; readonly problems: readonly string[]} {
-    const problems: string[] = []
-    const rules = [...included.map((text) => rule(text, false)), ...excluded.map((text) => rule(text, true))]
-    let onlyIncluded = false
-    for (const text of userList.split(/\s+/).filter((word) => word !== '')) {
-      const parsed = parseUserRule(text)
-      if (typeof parsed === 'string') problems.push(parsed)
-      else {
-        rules.push(parsed)
-        onlyIncluded ||= !parsed.exclude
-      }
-    }
-    return {filter: new LabelFilter(rules, onlyIncluded), problems}
+  static parse(userList = ''): ParsedFilter {
+    return withUserRules(userList, [
+      ...included.map((text) => rule(text, false)),
+      ...excluded.map((text) => rule(text, true)),
+    ])
+  }
+
+  /** The user's list alone (the `node-labels` option): without one every label counts. */
+  static parseForNodes(userList = ''): ParsedFilter {
+    return withUserRules(userList, [])
+  }
+
+  /** @param onlyIncluded what matches nothing does not count */
+  static of(rules: readonly Rule[], onlyIncluded: boolean): LabelFilter {
+    return new LabelFilter(rules, onlyIncluded)
   }
 
   /** True when the label is part of an identity. */
@@ -100,6 +100,27 @@ export class LabelFilter {
     }
     return (!this.onlyIncluded && exclude === 0) || include > exclude
   }
+}
+
+export interface ParsedFilter {
+  readonly filter: LabelFilter
+  /** one text per entry that was not understood and is left out */
+  readonly problems: readonly string[]
+}
+
+function withUserRules(userList: string, defaults: readonly Rule[]): ParsedFilter {
+  const problems: string[] = []
+  const rules = [...defaults]
+  let onlyIncluded = false
+  for (const text of userList.split(/\s+/).filter((word) => word !== '')) {
+    const parsed = parseUserRule(text)
+    if (typeof parsed === 'string') problems.push(parsed)
+    else {
+      rules.push(parsed)
+      onlyIncluded ||= !parsed.exclude
+    }
+  }
+  return {filter: LabelFilter.of(rules, onlyIncluded), problems}
 }
 
 function rule(text: string, exclude: boolean): Rule {

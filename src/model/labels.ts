@@ -214,6 +214,26 @@ export function nodeLabels(labels: Readonly<Record<string, string>> | undefined)
   return LabelSet.of([...LabelSet.fromRecord(labels, 'k8s'), Label.make('reserved', 'host', '')])
 }
 
+/**
+ * What fromNodes and toNodes are asked about: the labels of a node, through the filter, with a source of their own, so
+ * that none of them can pass for a pod's; and the cluster, which a node cannot choose.
+ *
+ * @param reserved what it is to whom it talks with: `host`, `remote-node`, `kube-apiserver`
+ */
+export function nodePeerLabels(
+  labels: Readonly<Record<string, string>>,
+  {cluster, accepts, reserved}: {cluster: string; accepts: (label: Label) => boolean; reserved: readonly string[]},
+): LabelSet {
+  const own = Object.entries(labels)
+    .filter(([key]) => !isDerivedKey(key))
+    .map(([key, value]) => Label.make('node', key, value))
+  return LabelSet.of([
+    ...own.filter(accepts),
+    ...['node', 'k8s'].map((source) => Label.make(source, derivedKeys.cluster, cluster)),
+    ...reserved.map((name) => Label.make('reserved', name)),
+  ])
+}
+
 /** The label of a CIDR identity: `cidr:10.0.0.0/8`; IPv6 colons are written as `-`, with 0 at an open end. */
 export function cidrLabel(cidr: Cidr): Label {
   let address = cidr.network.toString().replaceAll(':', '-')

@@ -58,7 +58,7 @@ function onePeer(kind: string, value: unknown, path: string, context: RuleContex
         ? []
         : ['host', 'remote-node'].map((name) => ({
             kind: 'labels' as const,
-            selector: narrow(selector, [keyExists(name, 'reserved')]),
+            selector: narrow(limitToCluster(selector, options), [keyExists(name, 'reserved')]),
           }))
     }
     case 'Services':

@@ -32,6 +32,8 @@ export interface Member {
   readonly node: string
   /** of nodes: the API server runs there */
   readonly apiServer: boolean
+  /** of nodes that policies tell apart by labels: what it is known by to others, and to its own pods */
+  readonly asPeer?: {readonly remote: LabelSet; readonly host: LabelSet}
 }
 
 export interface ClusterFacts {
@@ -150,9 +152,18 @@ export class ClusterModel {
         return number
       }
       case 'node':
+        if (peer.asPeer !== undefined) {
+          const {remote, host} = peer.asPeer
+          return this.numbers.get((peer.node === subject.node ? host : remote).canonical)!
+        }
         if (peer.node === subject.node) return peer.apiServer ? hostOfApiServer : reservedIdentities.host
         return peer.apiServer ? reservedIdentities['kube-apiserver'] : reservedIdentities['remote-node']
     }
+  }
+
+  /** What selectors of rules are asked about when somebody is the other end. */
+  peerLabels(peer: Member, subject: Member, ip: Ip | undefined): LabelSet {
+    return this.groups.identity(this.identityOf(peer, subject, ip))!.labels
   }
 
   classOf(peer: Member, ip: Ip): number {
@@ -181,6 +192,12 @@ export class ClusterModel {
       const profiles = new Set(same.map(({namedPorts}) => namedPortsText(namedPorts)))
       const [first] = same
       found.push({id, labels: first!.labels, namedPorts: profiles.size > 1 ? 'differ' : first!.namedPorts})
+    }
+    const nodes = this.facts.members.flatMap(({asPeer}) => (asPeer === undefined ? [] : [asPeer.remote, asPeer.host]))
+    for (const [canonical, same] of Map.groupBy(nodes, (one) => one.canonical)) {
+      const id = 256 + this.numbers.size
+      this.numbers.set(canonical, id)
+      found.push({id, labels: same[0]!, namedPorts: new Map()})
     }
     return found
   }

@@ -98,14 +98,16 @@ export function explainSide(model: ClusterModel, question: ModelQuestion): Side 
 
 /** The allowing rules that miss fewest conditions, also of policies that would be for this pod but for some label. */
 function nearRules(model: ClusterModel, question: ModelQuestion): NearRule[] {
-  const {subject, direction} = question
+  const {subject, direction, peer, ip} = question
+  // peers are asked about what they are to this one
+  const asked = {...question, peer: {...peer, labels: model.peerLabels(peer, subject, ip)}}
   const found = model.policies.flatMap((policy) =>
     policy.specs.flatMap((spec) => {
       const about = missedBySubject(policy, spec, subject)
       if (about === undefined) return []
       return spec.rules
         .filter((rule) => rule.direction === direction && rule.action !== 'deny')
-        .map((rule): NearRule => ({rule: formatRuleRef(rule.ref), missed: [...about, ...missedBy(rule, question)]}))
+        .map((rule): NearRule => ({rule: formatRuleRef(rule.ref), missed: [...about, ...missedBy(rule, asked)]}))
     }),
   )
   found.sort((a, b) => a.missed.length - b.missed.length)

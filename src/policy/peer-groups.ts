@@ -81,6 +81,7 @@ export class PeerGroups implements PeerRows {
   /** port name → number → how many identities and classes say so */
   private readonly numbers = new Map<string, Map<number, number>>()
   private readonly changedNames = new Set<string>()
+  private selectionsChanged = 0
 
   /**
    * The number of a group, the same for the same peers. One that is new changes the rows of all who are in it.
@@ -95,6 +96,7 @@ export class PeerGroups implements PeerRows {
     const isFresh = this.fresh < groupsMax
     const group = {number: this.takeNumber(), key, peers, meaning}
     this.groups.set(key, group)
+    this.selectionsChanged++
     this.byNumber.set(group.number, group)
     for (const selector of selectorsOf(group)) this.selectors.add(selector, group)
     const members = this.membersOf(group)
@@ -132,6 +134,7 @@ export class PeerGroups implements PeerRows {
   setIdentity(identity: PeerIdentity): void {
     const {id, labels} = identity
     const before = this.identities.get(id)
+    this.selectionsChanged++
     this.countPorts(portsOf(before), portsOf(identity))
     if (before !== undefined) this.labelled.remove(id, before.labels)
     this.identities.set(id, identity)
@@ -145,6 +148,7 @@ export class PeerGroups implements PeerRows {
   deleteIdentity(id: number): void {
     const identity = this.identities.get(id)
     if (identity === undefined) return
+    this.selectionsChanged++
     this.countPorts(portsOf(identity), undefined)
     this.labelled.remove(id, identity.labels)
     this.identities.delete(id)
@@ -220,10 +224,21 @@ export class PeerGroups implements PeerRows {
     for (const group of [...this.groups.values()]) {
       if (kept.has(group.number)) continue
       this.groups.delete(group.key)
+      this.selectionsChanged++
       this.byNumber.delete(group.number)
       for (const selector of selectorsOf(group)) this.selectors.remove(selector, group)
       this.released.push(group.number)
     }
+  }
+
+  /** Counts whatever may change which identities a selector in use selects. */
+  get selectionRevision(): number {
+    return this.selectionsChanged
+  }
+
+  /** How many identities each selector in use selects. */
+  countSelections(): {readonly selector: Selector; readonly identities: number}[] {
+    return this.selectors.entries().map(([selector]) => ({selector, identities: this.select(selector).size}))
   }
 
   /** The selectors that are in use, as text, with the identities that each selects. */
@@ -346,8 +361,16 @@ function portsOf(identity: PeerIdentity | undefined): NamedPorts | undefined {
   return identity === undefined || identity.namedPorts === 'differ' ? undefined : identity.namedPorts
 }
 
-function groupKey({any, selectors, cidrs}: ExpandedPeers, meaning: PortMeaning | undefined): string {
-  const peers = any ? ['*'] : [...new Set([...selectors.map(formatSelector), ...cidrs.map(({key}) => key)])].sort()
-  const named = meaning === undefined ? '' : `|${meaning.name}/${meaning.protocol}=${meaning.port}`
-  return peers.join(';') + named
+function groupKey(peers: ExpandedPeers, meaning: PortMeaning | undefined): string {
+  let text = peerTexts.get(peers)
+  if (text === undefined) peerTexts.set(peers, (text = peersText(peers)))
+  return meaning === undefined ? text : `${text}|${meaning.name}/${meaning.protocol}=${meaning.port}`
+}
+
+/** What a rule says of peers is read once for all subjects that it stands over. */
+const peerTexts = new WeakMap<ExpandedPeers, string>()
+
+function peersText({any, selectors, cidrs}: ExpandedPeers): string {
+  if (any) return '*'
+  return [...new Set([...selectors.map(formatSelector), ...cidrs.map(({key}) => key)])].sort().join(';')
 }

@@ -9,9 +9,17 @@ import type {Cookies} from './rule-set.ts'
 export class RuleCookies implements Cookies {
   private readonly byName = new Map<string, number>()
   private readonly byCookie = new Map<number, RuleRef>()
+  /** the name of a rule is read once for all subjects */
+  private readonly byRef = new WeakMap<RuleRef, number>()
 
   /** Never 0, which is "nobody". */
   cookieOf(ref: RuleRef): number {
+    const cookie = this.byRef.get(ref) ?? this.cookieOfName(ref)
+    this.byRef.set(ref, cookie)
+    return cookie
+  }
+
+  private cookieOfName(ref: RuleRef): number {
     const name = formatRuleRef(ref)
     const known = this.byName.get(name)
     if (known !== undefined) return known

@@ -106,7 +106,7 @@ class World {
       audits: () => false,
       remember: nothing,
       // called at the end of every pass
-      news: {refused: () => void this.#passes++, enforced: nothing},
+      news: {refused: () => void this.#passes++, enforced: nothing, learnt: nothing},
       clock: systemClock,
       log: silentLog,
     })

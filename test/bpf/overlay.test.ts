@@ -2,6 +2,7 @@
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {addressFlags, ruleSetNumber} from '../../src/datapath/gen/enums.ts'
 import {addr, BpfNode, identities, macs, plans} from './node.ts'
+import {PolicyRules} from './policy-rules.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {tcp, udp, vxlan} from './support/packet.ts'
@@ -130,6 +131,83 @@ describe.each(plans)('IPv$family', ({a, b, remote, router, node: host, node2, ou
     expect(node.fromPod('a', udp(end(a, 1), end(remote, 53)))).toMatchObject({vni: 2})
     node.pod('a', {identity: (1 << 24) + 5})
     expect(node.fromPod('a', udp(end(a, 2), end(remote, 53)))).toMatchObject({vni: 2})
+    // a node that policies know by its labels is a node to others
+    node.pod('a', {identity: 0x02000005})
+    expect(node.fromPod('a', udp(end(a, 3), end(remote, 53)))).toMatchObject({vni: 6})
+  })
+})
+
+describe.each(plans)('nodes that policies tell apart, IPv$family', ({a, b, remote, family, node2, end}) => {
+  const [one, other] = [0x02000005, 0x02000006]
+  const router = family === 4 ? '10.0.2.1' : 'fd00:2::1'
+  const denied = {action: 'drop', reason: 'POLICY_DENIED'}
+  const become = (ip: string, identity: number) => {
+    const tunnel = ip === router ? {tunnel: addr('192.168.0.2')} : {}
+    node.address(ip, {identity, flags: addressFlags.ADDRESS_REMOTE_NODE, ...tunnel})
+    node.moveEpoch()
+  }
+  let policy: PolicyRules
+  beforeAll(() => {
+    policy = new PolicyRules(node)
+    for (const identity of [one, other]) policy.know(identity)
+  })
+  afterAll(() => policy?.close())
+  beforeEach(() => {
+    policy.clear()
+    for (const ip of [router, node2]) become(ip, one)
+  })
+  const sent = (from: string, identity = 6) =>
+    node.fromOverlay(tcp(end(from, 4000), end(b, 80)).syn(), {identity, remote: '192.168.0.2'})
+
+  test('one is known by its address, of which the tunnel says only that it is a node’s', () => {
+    node.pod('b', {ingressSet: policy.install([{identity: one, protocol: 6, port: 80}])})
+
+    for (const ip of [router, node2]) expect(sent(ip)).toMatchObject({action: 'peer', to: 'b'})
+    expect(new Set(node.flows().map(({flow}) => flow.srcIdentity))).toEqual(new Set([one]))
+    expect(node.takeEvents().every(({srcIdentity}) => srcIdentity === one)).toBe(true)
+  })
+
+  test('another one is refused, and neither a pod of a node nor an unknown sender passes for it', () => {
+    node.pod('b', {ingressSet: policy.install([{identity: one, protocol: 6, port: 80}])})
+    become(router, other)
+
+    expect(sent(router)).toMatchObject(denied)
+    expect(sent(router, identities.remote)).toMatchObject(denied)
+    expect(sent(remote)).toMatchObject(denied)
+    expect(sent(family === 4 ? '10.0.2.77' : 'fd00:2::77')).toMatchObject(denied)
+    expect(sent(node2)).toMatchObject({action: 'peer'})
+  })
+
+  test.each(['request', 'answer'] as const)(
+    'relabelled, the next %s of an established flow is judged by it',
+    (next) => {
+      node.pod('b', {ingressSet: policy.install([{identity: one, protocol: 6, port: 80}])})
+      const reply = answer(sent(router).packet).synAck()
+      expect(node.fromPod('b', reply)).toMatchObject({action: 'redirect', to: 'overlay'})
+      const packet = () => (next === 'request' ? sent(router) : node.fromPod('b', reply))
+
+      become(router, other)
+      expect(packet()).toMatchObject(denied)
+
+      become(router, one)
+      expect(packet().action).not.toBe('drop')
+    },
+  )
+
+  test('what a pod asks of one is answered by it, and not judged again with every packet', () => {
+    node.pod('a', {egressSet: policy.install([{identity: one, protocol: 6, port: 4240}])})
+    const request = node.fromPod('a', tcp(end(a, 4000), end(router, 4240)).syn())
+    expect(request).toMatchObject({action: 'redirect', to: 'overlay'})
+    node.takeEvents()
+
+    const reply = node.fromOverlay(answer(request.packet).synAck(), {identity: 6, remote: '192.168.0.2'})
+
+    expect(reply).toMatchObject({action: 'peer', to: 'a'})
+    expect(node.flows().map(({flow}) => flow.dstIdentity)).toEqual([one, one])
+    become(router, other)
+    expect(node.fromOverlay(answer(request.packet).synAck(), {identity: 6, remote: '192.168.0.2'})).toMatchObject(
+      denied,
+    )
   })
 })
 

@@ -5,7 +5,7 @@
 import {execa} from 'execa'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 import type {SuiteReport} from '../../src/cli/connectivity/report.ts'
-import {Cluster, until} from '../support/lab/cluster.ts'
+import {Cluster, until, workloadPod} from '../support/lab/cluster.ts'
 
 const cluster = new Cluster('t-hostfw')
 /** Hubble's port on every node. */
@@ -18,7 +18,7 @@ beforeAll(async () => {
   await cluster.ciliumOk(
     ...['install', '--wait', '--set', 'ipv6.enabled=true'],
     ...['--set', 'hostFirewall.enabled=true', '--set', 'hostFirewall.failsafe=false'],
-    ...['--set', 'policyCIDRMatchMode={nodes}'],
+    ...['--set', 'policyCIDRMatchMode={nodes}', '--set', 'nodeSelectorLabels=true'],
   )
   await cluster.ciliumOk('status', '--wait')
   const of = async (node: string) => {
@@ -125,6 +125,56 @@ test('without policies everybody reaches the node again', async () => {
   expect(await phase('node1')).toBe('confirmed')
 })
 
+test('pods tell nodes apart by labels, as these come and go, and while the agent is away', async () => {
+  const trusted = {matchLabels: {'example.org/trusted': 'yes'}}
+  await cluster.apply(
+    workloadPod('echo', 'node1', {app: 'echo'}),
+    workloadPod('client', 'node1', {app: 'client'}),
+    podPolicy('echo', {ingress: [{fromNodes: [trusted]}]}),
+    podPolicy('client', {egress: [{toNodes: [trusted]}]}),
+  )
+  const echo = (await cluster.podAddresses('default', 'app=echo')).get('echo')!.addresses
+  await cluster.podAddresses('default', 'app=client')
+  /** from node2 to the pod, and from the pod to node2, both families */
+  const passes = async () =>
+    await Promise.all([
+      ...echo.map(async (ip) => (await cluster.at('node2', 'sh', '-c', curl(ip, 8080))).trim() !== '28'),
+      ...addresses.node2.map(
+        async (ip) =>
+          (await cluster.kubectl('exec', 'client', '--', 'sh', '-c', curl(ip, port, 'https'))).trim() !== '28',
+      ),
+    ])
+  const becomes = async (expected: boolean) =>
+    await until(`nodes to be ${expected ? 'let in' : 'kept out'}`, 60_000, async () =>
+      (await passes()).every((one) => one === expected) ? true : undefined,
+    )
+  await becomes(false)
+
+  await cluster.kubectl('label', 'node', 'node2', 'example.org/trusted=yes')
+  await becomes(true)
+  expect(await agentAnswer('node1', 'identity')).toContain('node:example.org/trusted=yes')
+  await cluster.killAgent('node1')
+  expect(await passes()).toEqual([true, true, true, true])
+  await cluster.agentsReady()
+  expect(await passes()).toEqual([true, true, true, true])
+
+  await cluster.kubectl('label', 'node', 'node2', 'example.org/trusted-')
+  await becomes(false)
+  const labels = await cluster.kubectl('get', 'ciliumnode', 'node2', '-o', 'jsonpath={.metadata.labels}')
+  expect(labels).not.toContain('example.org/trusted')
+  await cluster.kubectl('delete', 'cnp', '--all', '--wait=true')
+  await becomes(true)
+})
+
+function podPolicy(app: string, rules: object): object {
+  return {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: {name: app, namespace: 'default'},
+    spec: {endpointSelector: {matchLabels: {app}}, ...rules},
+  }
+}
+
 function hostPolicy(name: string, rules: object): object {
   return {
     apiVersion: 'cilium.io/v2',
@@ -143,11 +193,15 @@ function hostPolicy(name: string, rules: object): object {
 async function heard(from: string, to: 'node1' | 'node2'): Promise<boolean[]> {
   return await Promise.all(
     addresses[to].map(async (address) => {
-      const url = `https://${address.includes(':') ? `[${address}]` : address}:${port}/`
-      const script = `curl -sk -o /dev/null --connect-timeout 3 -g '${url}'; echo $?`
-      return (await cluster.at(from, 'sh', '-c', script)).trim() !== '28'
+      return (await cluster.at(from, 'sh', '-c', curl(address, port, 'https'))).trim() !== '28'
     }),
   )
+}
+
+/** Prints curl's exit code: 28 when nobody has answered. */
+function curl(address: string, to: number, scheme = 'http'): string {
+  const url = `${scheme}://${address.includes(':') ? `[${address}]` : address}:${to}/`
+  return `curl -sk -o /dev/null --connect-timeout 3 -g '${url}'; echo $?`
 }
 
 const isHeard = async (from: string, to: 'node1' | 'node2') => (await heard(from, to)).every((one) => one)
@@ -155,12 +209,18 @@ const isCut = async (from: string, to: 'node1' | 'node2') => (await heard(from, 
 
 /** How the newest host policies fare at a node, by its agent's socket. */
 async function phase(node: string): Promise<string> {
-  const script = 'curl -s --unix-socket /var/run/cilium/cilium.sock http://localhost/v1/healthz'
+  const stdout = await agentAnswer(node, 'healthz')
+  const status = stdout === '' ? {} : (JSON.parse(stdout) as {'host-firewall'?: {'policy-phase'?: string}})
+  return status['host-firewall']?.['policy-phase'] ?? 'unknown'
+}
+
+/** What an agent's API says; empty when it does not answer. */
+async function agentAnswer(node: string, path: string): Promise<string> {
+  const script = `curl -s --unix-socket /var/run/cilium/cilium.sock http://localhost/v1/${path}`
   const {stdout} = await execa(
     process.execPath,
     ['bin/cilium.js', 'lab', 'exec', '--name', cluster.name, node, '--', 'sh', '-c', script],
     {reject: false, stdin: 'ignore'},
   )
-  const status = stdout === '' ? {} : (JSON.parse(stdout) as {'host-firewall'?: {'policy-phase'?: string}})
-  return status['host-firewall']?.['policy-phase'] ?? 'unknown'
+  return stdout
 }

@@ -36,6 +36,10 @@ identity-allocation-mode: {{ .identityAllocationMode | quote }}
 {{- if .labels }}
 labels: {{ .labels | quote }}
 {{- end }}
+{{- if .nodeLabels }}
+node-labels: {{ .nodeLabels | quote }}
+{{- end }}
+enable-node-selector-labels: {{ .nodeSelectorLabels | quote }}
 {{- if .identityChangeGracePeriod }}
 identity-change-grace-period: {{ .identityChangeGracePeriod | quote }}
 {{- end }}

@@ -104,12 +104,15 @@ function modelOf({tables, policy}: ApiSources): (row: EndpointRow) => Endpoint {
 }
 
 function identityRoutes(sources: ApiSources): ApiRoutes {
-  const {identities, endpoints} = sources.tables
+  const {identities, nodeIdentities, endpoints} = sources.tables
   const all = () => [
     ...Object.values(reservedIdentities)
       .filter((id) => id !== reservedIdentities.unknown)
       .map((id) => identityModel(id, labelsOf(sources, id)!)),
-    ...[...identities.values()].sort((a, b) => a.id - b.id).map((row) => identityModel(row.id, row.labels)),
+    ...[...identities.values(), ...nodeIdentities.values()]
+      .filter(({id}) => id !== reservedIdentities.host)
+      .sort((a, b) => a.id - b.id)
+      .map((row) => identityModel(row.id, row.labels)),
   ]
   return {
     'GET /v1/identity': async (request) => {
@@ -138,7 +141,8 @@ function identityRoutes(sources: ApiSources): ApiRoutes {
 }
 
 function labelsOf({tables}: ApiSources, id: number): LabelSet | undefined {
-  return labelsFor(identity(id), (known) => tables.identities.get(String(known))?.labels)
+  const known = tables.nodeIdentities.get(String(id))?.labels
+  return known ?? labelsFor(identity(id), (other) => tables.identities.get(String(other))?.labels)
 }
 
 function mapRoutes(sources: ApiSources): ApiRoutes {

@@ -51,10 +51,12 @@ export class NameFeed {
       tables.remoteEndpoints.subscribe((changes) => {
         for (const {row, old} of changes) this.#tellRemote(row, old)
       }),
-      tables.identities.subscribe((changes) =>
-        this.#names({
-          identities: changes.map(({row, old}) => [(row ?? old)!.id, row?.labels.toStrings()] as const),
-        }),
+      ...[tables.identities, tables.nodeIdentities].map((table) =>
+        table.subscribe((changes) =>
+          this.#names({
+            identities: changes.map(({row, old}) => [(row ?? old)!.id, row?.labels.toStrings()] as const),
+          }),
+        ),
       ),
       tables.frontends.subscribe((changes) =>
         this.#names({services: changes.flatMap(({row, old}) => serviceNames(row, old))}),
@@ -79,7 +81,9 @@ export class NameFeed {
       const labels = reservedLabels(id)
       return labels === undefined ? [] : [[id as number, labels.toStrings()] as const]
     })
-    const identities = [...tables.identities.values()].map((row) => [row.id as number, row.labels.toStrings()] as const)
+    const identities = [...tables.identities.values(), ...tables.nodeIdentities.values()].map(
+      (row) => [row.id as number, row.labels.toStrings()] as const,
+    )
     this.#names({identities: [...reserved, ...identities]})
     this.#names({services: [...tables.frontends.values()].flatMap((row) => serviceNames(row, undefined))})
     for (const row of tables.remoteEndpoints.values()) this.#tellRemote(row, undefined)

@@ -48,26 +48,36 @@ export function endpointRows(endpoint: EndpointRow, plan: AddressPlan): AddressR
  * node's pod range is claimed, and packets to it are dropped as unknown instead of leaving in the clear.
  *
  * @param apiServers its address among these has an identity of its own
+ * @param identityOf what its addresses are known by, that of an API server or not
  */
-export function nodeRows(node: NodeRow, plan: AddressPlan, apiServers: readonly Ip[] = []): AddressRow[] {
+export function nodeRows(
+  node: NodeRow,
+  plan: AddressPlan,
+  apiServers: readonly Ip[] = [],
+  identityOf: NodeIdentity = plainIdentity,
+): AddressRow[] {
   const owner = `node/${node.name}`
   const carriesApiServer = (ip: Ip) => apiServers.some((one) => one.equals(ip))
   const tunnel = tunnelTo(node.internalIps, plan)
   const rows = [...node.internalIps, ...node.externalIps].map((ip) =>
     // pods' sources mean nothing to the underlay when it carries a tunnel
-    row(Cidr.host(ip), 'node', owner, reservedIdentities[carriesApiServer(ip) ? 'kube-apiserver' : 'remote-node'], {
-      remoteNode: true,
-      native: !plan.tunnel,
-    }),
+    row(Cidr.host(ip), 'node', owner, identityOf(node, carriesApiServer(ip)), {remoteNode: true, native: !plan.tunnel}),
   )
   if (plan.tunnel && tunnel === undefined) return rows.filter(({cidr}) => enabled(cidr.network, plan))
   const way = plan.tunnel ? {tunnel} : {native: true}
   for (const ip of node.routerIps) {
-    rows.push(row(Cidr.host(ip), 'node', owner, reservedIdentities['remote-node'], {remoteNode: true, ...way}))
+    rows.push(row(Cidr.host(ip), 'node', owner, identityOf(node, false), {remoteNode: true, ...way}))
   }
   for (const ip of node.healthIps) rows.push(row(Cidr.host(ip), 'node', owner, reservedIdentities.health, way))
   for (const cidr of node.podCidrs) rows.push(row(cidr, 'node', owner, reservedIdentities.unmanaged, way))
   return rows.filter(({cidr}) => enabled(cidr.network, plan))
+}
+
+export type NodeIdentity = (node: NodeRow, apiServer: boolean) => Identity
+
+/** Of nodes that are not told apart by labels. */
+export function plainIdentity(_: NodeRow, apiServer: boolean): Identity {
+  return reservedIdentities[apiServer ? 'kube-apiserver' : 'remote-node']
 }
 
 /** A pod of another node. */

@@ -135,9 +135,10 @@ export class OwnNode {
     this.routers = pools.setCidrs(facts.podCidrs)
     const healthIps = config['enable-endpoint-health-checking'] ? this.healthIps(facts) : []
     const complete = {...facts, healthIps}
+    // labels are no facts that anything here rests on, but others know this node by them
+    this.announce(complete)
     if (sameFacts(this.known, complete)) return
     this.known = complete
-    this.announce(complete)
     this.options.file.write(complete)
     for (const listener of [...this.listeners]) listener()
   }
@@ -159,7 +160,7 @@ export class OwnNode {
     tables.ownNode.upsert({
       name: config.nodeName,
       uid: facts.uid,
-      labels: tables.localNode.get(config.nodeName)?.labels ?? {},
+      labels: tables.localNode.get(config.nodeName)?.labels,
       internalIps: facts.internalIps.filter((ip) => (ip.family === 4 ? config['enable-ipv4'] : config['enable-ipv6'])),
       externalIps: facts.externalIps,
       routerIps: this.routers,

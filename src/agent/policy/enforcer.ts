@@ -18,10 +18,12 @@ import {type Clock, every, type Timer} from '../../runtime/clock.ts'
 import type {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
 import type {TableChange} from '../../runtime/table.ts'
+import type {NodeIdentities} from '../identity/node-identities.ts'
 import type {EndpointMap} from '../reconcile/datapath-door.ts'
 import type {RunnerState} from '../runner-state.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
+import {Arrivals} from './arrivals.ts'
 import {ClassMoves, type ClassMovesOptions} from './class-moves.ts'
 import type {SetMaps} from './door.ts'
 import {PolicyEngine, type Subject} from './engine.ts'
@@ -57,6 +59,8 @@ export interface EnforcerOptions extends Pick<ClassMovesOptions, 'addresses' | '
   readonly remember: (row: EndpointRow) => void
   readonly news: PolicyNews
   readonly host?: HostPart | undefined
+  /** nodes are told apart by labels */
+  readonly nodeIdentities?: Pick<NodeIdentities, 'setHost' | 'written' | 'tidy'> | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -85,6 +89,7 @@ export class PolicyEnforcer {
   private policyRevision = 1
   /** monotonic clock, ms: the first change that no pass has seen */
   private changedAt: number | undefined
+  private readonly arrivals: Arrivals
 
   constructor(options: EnforcerOptions) {
     const {tables, clock, endpointMap, former, mode} = options
@@ -111,6 +116,7 @@ export class PolicyEnforcer {
     this.classes = new ClassMoves({...options, engine, rows, ports})
     this.identities = new PeerIdentities({tables, engine, ports, disagreed: () => this.classes.invalidate()})
     this.mode = mode()
+    this.arrivals = new Arrivals(() => clock.monotonic())
   }
 
   /** Addresses have the classes of the policies that there are. */
@@ -148,7 +154,12 @@ export class PolicyEnforcer {
       if (row !== undefined && row.content === old?.content && row.uid === old.uid) return
       this.engine.setPolicy(key, row?.checked.ok ? row.checked.policy : undefined)
     })
-    this.follow(tables.identities, ({key}) => this.identities.set(Number(key)))
+    for (const table of [tables.identities, tables.nodeIdentities]) {
+      this.follow(table, ({key, row, old}) => {
+        if (row !== undefined && old === undefined) this.arrivals.note(row.id)
+        this.identities.set(Number(key))
+      })
+    }
     this.follow(tables.remoteEndpoints, ({key}) => this.setPorts(key))
     this.follow(tables.pods, ({key}) => this.setPorts(key))
     this.follow(tables.endpoints, ({key, row, old}) => {
@@ -162,11 +173,16 @@ export class PolicyEnforcer {
     this.follow(tables.policyServices, references)
     this.follow(tables.endpointSlices, references)
     this.follow(tables.addresses, () => {})
-    if (this.host !== undefined) this.follow(tables.localNode, () => {})
+    const followsNode = this.host !== undefined || this.options.nodeIdentities !== undefined
+    if (followsNode) {
+      this.follow(tables.localNode, ({row}) => {
+        if (row !== undefined) this.options.nodeIdentities?.setHost(row.labels)
+      })
+    }
     const sources = [
       ...[tables.policies, tables.cidrGroups, tables.policyServices, tables.endpointSlices, tables.identities],
       ...[tables.remoteEndpoints, tables.pods, tables.nodes, tables.endpoints],
-      ...(this.host === undefined ? [] : [tables.localNode]),
+      ...(followsNode ? [tables.localNode] : []),
     ]
     void Promise.all(sources.map((table) => table.whenSynced({signal: this.stopping.signal}))).then(
       () => {
@@ -237,9 +253,11 @@ export class PolicyEnforcer {
     if (this.referencesStale) this.engine.setReferences(referencesOf(this.options.tables))
     this.referencesStale = false
     await this.classes.follow()
-    const renamed = this.engine.groups.portNamesChanged
+    const renamed = this.engine.groups.portNamesChanged || this.identities.takeRelabelled()
     this.rows.write()
     if (renamed) this.options.maps.moveEpoch()
+    this.arrivals.tell(news)
+    this.options.nodeIdentities?.written((id) => this.engine.groups.identity(id) !== undefined)
     const refused = this.standings.enforce(
       () => {
         this.rows.keepGroups()
@@ -288,6 +306,7 @@ export class PolicyEnforcer {
     this.store.collect()
     this.engine.groups.retain(this.store.groups())
     this.rows.keepGroups()
+    this.options.nodeIdentities?.tidy()
     await this.classes.tidy()
   }
 }

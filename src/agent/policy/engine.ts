@@ -3,18 +3,19 @@
  * policies, identities and what rules refer to; gives rule sets and the groups that every peer is in.
  *
  * A subject is compiled again when 1 a policy that selects it (before or after the change) comes, changes or goes;
- * 2 a port name that its rules ask of peers gets another meaning. Identities and addresses come and go without that:
- * they are rows of their own.
+ * 2 a port name that its rules ask of peers gets another meaning; each time in the directions alone that this concerns.
+ * Identities and addresses come and go without that: they are rows of their own.
  */
 import {selects} from '../../model/selector.ts'
 import type {CidrSelector} from '../../policy/cidr-selector.ts'
 import {compileRules} from '../../policy/compile.ts'
-import {cidrSelectorsOf, type ExpandedPolicy, expandPolicy} from '../../policy/expand.ts'
+import {cidrSelectorsOf, type ExpandedPolicy, type ExpandedSpec, expandPolicy} from '../../policy/expand.ts'
 import type {PolicyOptions} from '../../policy/options.ts'
 import {PeerGroups, type PeerRow} from '../../policy/peer-groups.ts'
 import {type EnforcementMode, type PolicySubject, resolveRules} from '../../policy/resolve.ts'
 import {type Direction, directions, type Policy, type Rule} from '../../policy/rule.ts'
 import type {Cookies, RuleSet} from '../../policy/rule-set.ts'
+import {type SelectorClass, selectorClasses, selectorClassifier} from '../../policy/selector-class.ts'
 import type {References} from '../../policy/universe.ts'
 
 /** Endpoints of one identity that have the same port names. */
@@ -26,10 +27,15 @@ export interface Subject extends PolicySubject {
 
 export type CompiledSubject = {readonly [D in Direction]: RuleSet | 'open'}
 
+/** `unchanged`: what was compiled last, and is in force */
+export type RecompiledSubject = {readonly [D in Direction]: RuleSet | 'open' | 'unchanged'}
+
 interface Known {
   readonly subject: Subject
+  /** to be compiled again */
+  readonly dirty: Set<Direction>
   /** names of peers' ports that its rules rest on */
-  portNames: ReadonlySet<string>
+  readonly portNames: {[D in Direction]: ReadonlySet<string>}
 }
 
 interface Loaded {
@@ -49,10 +55,13 @@ export class PolicyEngine {
   private selectors: readonly CidrSelector[] | undefined
   private readonly subjects = new Map<string, Known>()
   private readonly dirty = new Set<string>()
+  private readonly classOf: ReturnType<typeof selectorClassifier>
+  private counted: {readonly revision: number; readonly largest: ReadonlyMap<SelectorClass, number>} | undefined
 
   constructor(options: PolicyOptions, cookies: Cookies) {
     this.options = options
     this.cookies = cookies
+    this.classOf = selectorClassifier(options)
   }
 
   get policyCount(): number {
@@ -81,7 +90,12 @@ export class PolicyEngine {
   }
 
   addSubject(subject: Subject): void {
-    this.subjects.set(subject.key, {subject, portNames: new Set()})
+    const known = {
+      subject,
+      dirty: new Set(directions),
+      portNames: {ingress: new Set<string>(), egress: new Set<string>()},
+    }
+    this.subjects.set(subject.key, known)
     this.dirty.add(subject.key)
   }
 
@@ -90,17 +104,19 @@ export class PolicyEngine {
     this.dirty.delete(key)
   }
 
-  /** To be compiled again. */
+  /** To be compiled again, in both directions: what was compiled last is not in force. */
   touch(key: string): void {
-    if (this.subjects.has(key)) this.dirty.add(key)
+    const known = this.subjects.get(key)
+    if (known !== undefined) this.mark(known, directions)
   }
 
   /** The rows of peers that have changed since the last call; what else follows from that is noted. */
   takeRows(): readonly PeerRow[] {
     const {rows, portNames} = this.groups.takeChanges()
     if (portNames.size > 0) {
-      for (const [key, known] of this.subjects) {
-        if ([...known.portNames].some((name) => portNames.has(name))) this.dirty.add(key)
+      for (const known of this.subjects.values()) {
+        const concerned = directions.filter((one) => [...known.portNames[one]].some((name) => portNames.has(name)))
+        this.mark(known, concerned)
       }
     }
     return rows
@@ -126,14 +142,39 @@ export class PolicyEngine {
    */
   compile(key: string): CompiledSubject {
     const known = this.subjects.get(key)!
+    const compiled = {ingress: this.compileOne(known, 'ingress'), egress: this.compileOne(known, 'egress')}
+    known.dirty.clear()
+    return compiled
+  }
+
+  /** The same, of the directions alone in which something has changed. What does not come into force is to be touched. */
+  recompile(key: string): RecompiledSubject {
+    const known = this.subjects.get(key)!
+    const of = (direction: Direction): RecompiledSubject[Direction] =>
+      known.dirty.has(direction) ? this.compileOne(known, direction) : 'unchanged'
+    const compiled = {ingress: of('ingress'), egress: of('egress')}
+    known.dirty.clear()
+    return compiled
+  }
+
+  private compileOne(known: Known, direction: Direction): RuleSet | 'open' {
     const {subject} = known
-    const of = (direction: Direction) => {
-      const resolved = resolveRules(this.inOrder(), subject, direction, subject.mode)
-      return resolved === 'open' ? resolved : compileRules(resolved, subject, this.groups, this.cookies)
+    const resolved = resolveRules(this.inOrder(), subject, direction, subject.mode)
+    const set = resolved === 'open' ? resolved : compileRules(resolved, subject, this.groups, this.cookies)
+    known.portNames[direction] = new Set(set === 'open' ? [] : set.portNames)
+    return set
+  }
+
+  /** Of each class of selectors in use, how many identities the largest selects. */
+  largestSelections(): ReadonlyMap<SelectorClass, number> {
+    if (this.counted?.revision === this.groups.selectionRevision) return this.counted.largest
+    const largest = new Map<SelectorClass, number>(selectorClasses.map((one) => [one, 0]))
+    for (const {selector, identities} of this.groups.countSelections()) {
+      const of = this.classOf(selector)
+      largest.set(of, Math.max(largest.get(of)!, identities))
     }
-    const [ingress, egress] = directions.map(of)
-    known.portNames = new Set([ingress!, egress!].flatMap((set) => (set === 'open' ? [] : set.portNames)))
-    return {ingress: ingress!, egress: egress!}
+    this.counted = {revision: this.groups.selectionRevision, largest}
+    return largest
   }
 
   /** Keys of the policies that select these labels. */
@@ -147,15 +188,29 @@ export class PolicyEngine {
   }
 
   private touchSelected(policy: ExpandedPolicy): void {
-    for (const [key, {subject}] of this.subjects) if (concerns(policy, subject)) this.dirty.add(key)
+    for (const known of this.subjects.values()) this.mark(known, concernedDirections(policy, known.subject))
+  }
+
+  private mark({subject, dirty}: Known, concerned: readonly Direction[]): void {
+    if (concerned.length === 0) return
+    for (const direction of concerned) dirty.add(direction)
+    this.dirty.add(subject.key)
   }
 }
 
-function concerns(policy: ExpandedPolicy, subject: Pick<Subject, 'kind' | 'labels'>): boolean {
-  return policy.specs.some(
-    (spec) =>
-      (spec.subject.kind === 'nodes') === (subject.kind === 'node') && selects(spec.subject.selector, subject.labels),
+function concernedDirections(policy: ExpandedPolicy, subject: Pick<Subject, 'kind' | 'labels'>): Direction[] {
+  const specs = policy.specs.filter((spec) => selectsSubject(spec, subject))
+  return directions.filter((direction) =>
+    specs.some(({isolates, rules}) => isolates[direction] || rules.some((rule) => rule.direction === direction)),
   )
+}
+
+function concerns(policy: ExpandedPolicy, subject: Pick<Subject, 'kind' | 'labels'>): boolean {
+  return policy.specs.some((spec) => selectsSubject(spec, subject))
+}
+
+function selectsSubject({subject: wanted}: ExpandedSpec, subject: Pick<Subject, 'kind' | 'labels'>): boolean {
+  return (wanted.kind === 'nodes') === (subject.kind === 'node') && selects(wanted.selector, subject.labels)
 }
 
 function refersToOthers({peers}: Rule): boolean {

@@ -1,6 +1,7 @@
 /** What the engine knows of identities: their labels, and the port names of their pods. */
 import {Cidr} from '../../model/cidr.ts'
 import {builtInIdentities, identity as identityOf, reservedIdentities, reservedLabels} from '../../model/identity.ts'
+import {Label, type LabelSet} from '../../model/labels.ts'
 import {apiServerIps} from '../identity/api-server.ts'
 import type {Tables} from '../state/tables.ts'
 import type {PolicyEngine} from './engine.ts'
@@ -17,6 +18,7 @@ export interface PeerIdentitiesOptions {
 export class PeerIdentities {
   readonly #options: PeerIdentitiesOptions
   #apiServerHere = false
+  #relabelled = false
 
   constructor(options: PeerIdentitiesOptions) {
     this.#options = options
@@ -32,9 +34,26 @@ export class PeerIdentities {
     const {tables, engine, ports} = this.#options
     const number = identityOf(id)
     const apiServerHere = this.#apiServerHere
-    const labels = tables.identities.get(String(id))?.labels ?? reservedLabels(number, {apiServerHere})
+    const labels =
+      tables.identities.get(String(id))?.labels ?? this.#nodeLabels(id) ?? reservedLabels(number, {apiServerHere})
+    const before = engine.groups.identity(id)
+    if (before !== undefined && labels !== undefined && !before.labels.equals(labels)) this.#relabelled = true
     if (labels === undefined) engine.groups.deleteIdentity(id)
     else engine.groups.setIdentity({id: number, labels, namedPorts: ports.of(id)})
+  }
+
+  /** An identity means something else than at the last call: established flows are to be judged again. */
+  takeRelabelled(): boolean {
+    const relabelled = this.#relabelled
+    this.#relabelled = false
+    return relabelled
+  }
+
+  /** Of nodes that are told apart by labels, this one among them. */
+  #nodeLabels(id: number): LabelSet | undefined {
+    const labels = this.#options.tables.nodeIdentities.get(String(id))?.labels
+    if (labels === undefined || id !== reservedIdentities.host || !this.#apiServerHere) return labels
+    return labels.with([Label.make('reserved', 'kube-apiserver')])
   }
 
   /**

@@ -9,6 +9,13 @@ export interface PolicyNews {
   refused(reasons: ReadonlyMap<string, Refusal>): void
   /** @param seconds from a change of policies until it was in force */
   enforced(seconds: number): void
+  /**
+   * An identity is in all groups that it belongs to.
+   *
+   * @param scope is it known everywhere, or to this node alone?
+   * @param seconds since it became known
+   */
+  learnt(scope: 'global' | 'local', seconds: number): void
 }
 
 /** Why a policy is not in force here. */

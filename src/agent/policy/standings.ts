@@ -12,7 +12,7 @@ import {codes} from '../errors.ts'
 import type {EndpointMap, EndpointSets} from '../reconcile/datapath-door.ts'
 import type {EndpointRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
-import type {CompiledSubject, PolicyEngine, Subject} from './engine.ts'
+import type {CompiledSubject, PolicyEngine, RecompiledSubject, Subject} from './engine.ts'
 import {type HostStanding, hostKey} from './host-standing.ts'
 import {namedPorts} from './port-names.ts'
 import type {SetStore} from './set-store.ts'
@@ -158,23 +158,40 @@ export class Standings {
    */
   enforce(beforeSets: () => void, revision: number, host?: HostStanding): readonly Subject[] {
     const {engine} = this.options
+    const keys = engine.takeDirty()
+    try {
+      return this.enforceOver(keys, beforeSets, revision, host)
+    } catch (thrown) {
+      // what was compiled may not have come into force
+      for (const key of keys) engine.touch(key)
+      throw thrown
+    }
+  }
+
+  private enforceOver(
+    keys: readonly string[],
+    beforeSets: () => void,
+    revision: number,
+    host: HostStanding | undefined,
+  ): readonly Subject[] {
+    const {engine} = this.options
     const before: EndpointSets[] = []
     const refused: Subject[] = []
     const turning = new Set(this.joined)
     this.joined.clear()
-    const compiled: {standing: Standing; result: CompiledSubject | CiliumError}[] = []
+    const compiled: {standing: Standing; result: RecompiledSubject | CiliumError}[] = []
     let forHost: CompiledSubject | CiliumError | undefined
-    for (const key of engine.takeDirty()) {
-      if (key === hostKey) forHost = this.compile(key)
+    for (const key of keys) {
+      if (key === hostKey) forHost = withinLimits(() => engine.compile(key))
       const standing = this.bySubject.get(key)
-      if (standing !== undefined) compiled.push({standing, result: this.compile(key)})
+      if (standing !== undefined) compiled.push({standing, result: withinLimits(() => engine.recompile(key))})
     }
     beforeSets()
     for (const {standing, result} of compiled) {
       for (const endpoint of standing.endpoints) turning.add(endpoint)
       try {
         if (result instanceof CiliumError) throw result
-        const sets = this.acquire(result)
+        const sets = this.acquire(result, standing.sets ?? closedSets)
         if (standing.sets !== undefined) before.push(standing.sets)
         standing.sets = sets
         standing.refusal = undefined
@@ -196,25 +213,22 @@ export class Standings {
     return refused
   }
 
-  private compile(key: string): CompiledSubject | CiliumError {
-    try {
-      return this.options.engine.compile(key)
-    } catch (thrown) {
-      if (!(thrown instanceof PolicyLimit)) throw thrown
-      return new CiliumError(codes.POLICY_TOO_LARGE, {detail: thrown.message}, {cause: thrown})
-    }
-  }
-
-  private acquire(compiled: CompiledSubject): EndpointSets {
+  /** @param before what stands now */
+  private acquire(compiled: RecompiledSubject, before: EndpointSets): EndpointSets {
+    const {store} = this.options
     const numberOf = (direction: Direction) => {
       const set = compiled[direction]
-      return set === 'open' ? open : this.options.store.acquire(set)
+      if (set === 'unchanged') {
+        store.hold(before[direction])
+        return before[direction]
+      }
+      return set === 'open' ? open : store.acquire(set)
     }
     const ingress = numberOf('ingress')
     try {
       return {ingress, egress: numberOf('egress')}
     } catch (thrown) {
-      this.options.store.release(ingress)
+      store.release(ingress)
       throw thrown
     }
   }
@@ -306,5 +320,14 @@ export class Standings {
   private modeOf(row: EndpointRow): EnforcementMode {
     const mode = this.options.mode()
     return row.kind === 'health' && mode === 'always' ? 'default' : mode
+  }
+}
+
+function withinLimits<T>(compile: () => T): T | CiliumError {
+  try {
+    return compile()
+  } catch (thrown) {
+    if (!(thrown instanceof PolicyLimit)) throw thrown
+    return new CiliumError(codes.POLICY_TOO_LARGE, {detail: thrown.message}, {cause: thrown})
   }
 }

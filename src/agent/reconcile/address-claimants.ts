@@ -16,8 +16,9 @@ import {
   remoteEndpointRows,
 } from '../identity/address-rows.ts'
 import {apiServerIps, apiService} from '../identity/api-server.ts'
+import type {NodeIdentities} from '../identity/node-identities.ts'
 import type {AddressClasses} from '../policy/address-classes.ts'
-import type {AddressRow} from '../state/rows.ts'
+import type {AddressRow, NodeRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 
 export class AddressClaimants {
@@ -29,6 +30,7 @@ export class AddressClaimants {
 
   private readonly isOurs: (nodeIp: Ip) => boolean
   private readonly whenClassed: Promise<void>
+  private readonly nodeIdentities: NodeIdentities | undefined
   /** undefined: policies are not known yet, what the maps say holds */
   private classes: AddressClasses | undefined
   private exempt: readonly Cidr[] = []
@@ -38,17 +40,20 @@ export class AddressClaimants {
   /**
    * @param isOurs is this an address of this node? What it says of its own pods elsewhere is old news here.
    * @param whenClassed policies are known: what was restored may go
+   * @param nodeIdentities nodes are told apart by labels
    */
   constructor(
     tables: Tables,
     plan: AddressPlan,
     isOurs: (nodeIp: Ip) => boolean,
     whenClassed: Promise<void> = Promise.resolve(),
+    nodeIdentities?: NodeIdentities,
   ) {
     this.tables = tables
     this.plan = plan
     this.isOurs = isOurs
     this.whenClassed = whenClassed
+    this.nodeIdentities = nodeIdentities
   }
 
   /** @param restored what the maps or the disk held when the agent started */
@@ -68,7 +73,8 @@ export class AddressClaimants {
       nodes.subscribe(
         (changes) => {
           for (const {key, row} of changes) {
-            this.set(`node/${key}`, row === undefined || row.local ? [] : nodeRows(row, this.plan, this.apiServers))
+            if (row === undefined) this.nodeIdentities?.forget(key)
+            this.claimNode(key, row)
           }
         },
         {initial: true},
@@ -89,6 +95,10 @@ export class AddressClaimants {
         {initial: true},
       ),
     )
+    const end = this.nodeIdentities?.onUsable((names) => {
+      for (const name of names) this.claimNode(name, nodes.get(name))
+    })
+    if (end !== undefined) this.ends.push(end)
     const all = [nodes, endpoints, remoteEndpoints].map((table) => table.whenSynced({signal: this.stopping.signal}))
     void Promise.all([...all, this.whenClassed]).then(
       // a turn later: what the tables delivered last has been claimed by then
@@ -129,9 +139,13 @@ export class AddressClaimants {
     if (now.length === 0 || now.join() === this.apiServers.join()) return
     this.apiServers = now
     this.claimCluster()
-    for (const row of this.tables.nodes.values()) {
-      if (!row.local) this.set(`node/${row.name}`, nodeRows(row, this.plan, now))
-    }
+    for (const row of this.tables.nodes.values()) this.claimNode(row.name, row)
+  }
+
+  private claimNode(name: string, node: NodeRow | undefined): void {
+    const {plan, apiServers, nodeIdentities} = this
+    const rows = node === undefined || node.local ? [] : nodeRows(node, plan, apiServers, nodeIdentities?.of)
+    this.set(`node/${name}`, rows)
   }
 
   private forgetRestored(): void {

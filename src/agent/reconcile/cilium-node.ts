@@ -24,11 +24,15 @@ export function ciliumNodeReconciler(options: CiliumNodeOptions): Reconciler<Own
         await ciliumNodes.create(wanted)
       } catch (thrown) {
         if (!hasCode(thrown, k8sErrors.K8S_ALREADY_EXISTS)) throw thrown
-        const {labels, ownerReferences} = wanted.metadata
+        const {ownerReferences} = wanted.metadata
+        const labels = row.labels && replacing(row.labels, (await ciliumNodes.get({name: row.name})).metadata.labels)
         await ciliumNodes.mergePatch(
           {name: row.name},
           {
-            metadata: {labels, ...(ownerReferences === undefined ? {} : {ownerReferences})},
+            metadata: {
+              ...(labels === undefined ? {} : {labels}),
+              ...(ownerReferences === undefined ? {} : {ownerReferences}),
+            },
             spec: {addresses, bootid, health, ...(options.writesPodCidrs ? {ipam: wanted.spec!.ipam} : {})},
           },
         )
@@ -41,12 +45,20 @@ export function ciliumNodeReconciler(options: CiliumNodeOptions): Reconciler<Own
   }
 }
 
+type Labels = Readonly<Record<string, string>>
+
+/** A merge patch: a label that the node has no more would go on letting it in elsewhere. */
+function replacing(wanted: Labels, there: Labels = {}): Record<string, string | null> {
+  const gone = Object.keys(there).filter((key) => !Object.hasOwn(wanted, key))
+  return {...wanted, ...Object.fromEntries(gone.map((key) => [key, null]))}
+}
+
 function objectOf(row: OwnNodeRow, options: CiliumNodeOptions): CiliumNode {
   const health = byFamily(row.healthIps)
   return {
     metadata: {
       name: row.name,
-      labels: row.labels,
+      ...(row.labels === undefined ? {} : {labels: row.labels}),
       ...(row.uid === '' ? {} : {ownerReferences: [{apiVersion: 'v1', kind: 'Node', name: row.name, uid: row.uid}]}),
     },
     spec: {

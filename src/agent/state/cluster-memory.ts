@@ -5,7 +5,7 @@
  */
 import {join} from 'node:path'
 import {Cidr} from '../../model/cidr.ts'
-import {identity} from '../../model/identity.ts'
+import {identity, identityScope, reservedIdentities} from '../../model/identity.ts'
 import {Ip} from '../../model/ip.ts'
 import {readState} from '../../runtime/atomic-file.ts'
 import type {Clock, Timer} from '../../runtime/clock.ts'
@@ -142,7 +142,8 @@ function restoreAddress([cidr, number, remoteNode, native, tunnel]: StoredAddres
     cidr: Cidr.of(cidr),
     source: 'restored',
     owner: 'restored',
-    identity: identity(number),
+    // what a node's labels are known by means nothing after a reboot
+    identity: identityScope(identity(number)) === 'remote-node' ? reservedIdentities['remote-node'] : identity(number),
     cidrClass: 0,
     endpoint: undefined,
     localHost: false,

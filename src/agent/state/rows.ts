@@ -92,7 +92,8 @@ export interface LocalNodeRow {
 export interface OwnNodeRow {
   readonly name: string
   readonly uid: string
-  readonly labels: Readonly<Record<string, string>>
+  /** undefined: not known yet, those that others know hold */
+  readonly labels: Readonly<Record<string, string>> | undefined
   readonly internalIps: readonly Ip[]
   readonly externalIps: readonly Ip[]
   readonly routerIps: readonly Ip[]

@@ -29,6 +29,8 @@ export interface Tables {
   readonly pods: Table<PodRow, 'uid'>
   readonly namespaces: Table<NamespaceRow>
   readonly identities: Table<IdentityRow, 'labels'>
+  /** of nodes that are told apart by labels: local numbers, and what 1 stands for */
+  readonly nodeIdentities: Table<IdentityRow>
   readonly nodes: Table<NodeRow>
   readonly localNode: Table<LocalNodeRow>
   readonly ownNode: Table<OwnNodeRow>
@@ -71,6 +73,11 @@ export function createTables(): Tables {
       indexes: {labels: (identity) => [identity.labels.canonical]},
       equal: (a, b) => a.id === b.id && a.marked === b.marked && a.labels.equals(b.labels),
       sources: ['ciliumidentities'],
+    }),
+    nodeIdentities: new Table<IdentityRow>({
+      name: 'node-identities',
+      key: (identity) => String(identity.id),
+      equal: (a, b) => a.id === b.id && a.labels.equals(b.labels),
     }),
     nodes: new Table<NodeRow>({
       name: 'nodes',

@@ -8,6 +8,7 @@ import {parseProtocol, protocolNumbers} from '../../model/port.ts'
 import type {NamedPorts} from '../../policy/cidr-classes.ts'
 import type {ClusterFacts, Member} from '../../policy/cluster-model.ts'
 import {type Failsafe, failsafePorts} from '../../policy/failsafe.ts'
+import {nodeAsPeer} from '../../policy/node-peer.ts'
 import {defaultPolicyOptions, type PolicyOptions} from '../../policy/options.ts'
 import {checkPolicyObject} from '../../policy/policy-object.ts'
 import type {EnforcementMode} from '../../policy/resolve.ts'
@@ -92,7 +93,7 @@ function membersOf({pods, nodes, namespaces, config}: ClusterObjects, options: P
   const own = pods.filter(({spec, status}) => spec?.hostNetwork !== true && isAlive(status?.phase))
   return [
     ...own.map((pod) => podMember(pod, namespaceLabels.get(pod.metadata.namespace ?? ''), filter, options)),
-    ...nodes.map((node) => nodeMember(node, pods)),
+    ...nodes.map((node) => nodeMember(node, pods, options, config)),
   ]
 }
 
@@ -121,7 +122,12 @@ function podMember(
 }
 
 /** Where the API server is cannot be read from a node for certain: a static pod of that name tells it. */
-function nodeMember({metadata, status}: Node, pods: readonly Pod[]): Member {
+function nodeMember(
+  {metadata, status}: Node,
+  pods: readonly Pod[],
+  {cluster, nodeSelectors}: PolicyOptions,
+  config: Config,
+): Member {
   const apiServer = pods.some(
     (pod) => pod.spec?.nodeName === metadata.name && pod.metadata.labels?.['component'] === 'kube-apiserver',
   )
@@ -135,6 +141,7 @@ function nodeMember({metadata, status}: Node, pods: readonly Pod[]): Member {
     namedPorts: new Map(),
     node: metadata.name,
     apiServer,
+    ...(nodeSelectors ? {asPeer: nodeAsPeer(metadata.labels, {cluster, apiServer, list: config['node-labels']})} : {}),
   }
 }
 

@@ -1,8 +1,9 @@
 /** `cilium policy trace`: would something with these labels reach something with those? */
 
 import {type ReservedName, reservedIdentities, reservedLabels} from '../../model/identity.ts'
-import {derivedKeys, Label, LabelSet, podLabels} from '../../model/labels.ts'
+import {derivedKeys, Label, LabelSet, nodeLabels, podLabels} from '../../model/labels.ts'
 import {ClusterModel, type Member} from '../../policy/cluster-model.ts'
+import {nodeAsPeer} from '../../policy/node-peer.ts'
 import {fail} from '../../runtime/errors.ts'
 import type {ClusterOptions} from '../cluster-options.ts'
 import {type ClusterObjects, type PolicySource, readClusterObjects} from './cluster-objects.ts'
@@ -25,6 +26,12 @@ export const emptyCluster: ClusterObjects = {
   ...{policies: [], namespaces: [], pods: [], nodes: [], services: [], slices: [], cidrGroups: [], config: {}},
 }
 
+/** Nobody knows what is switched on where the policies of files are meant for. */
+const clusterOfFiles: ClusterObjects = {
+  ...emptyCluster,
+  config: {'enable-host-firewall': 'true', 'enable-node-selector-labels': 'true'},
+}
+
 /** @throws POLICY_LABEL_INVALID, POLICY_PORT_INVALID, POLICY_FILE_INVALID; errors of the Kubernetes client */
 export async function tracePolicy(
   options: ClusterOptions,
@@ -33,7 +40,7 @@ export async function tracePolicy(
 ): Promise<ExplainReport> {
   const asked = ports.map(parseAskedPort)
   const fromFiles = await readPolicyFiles(files)
-  const cluster = files.length > 0 ? emptyCluster : await readClusterObjects(options, signal)
+  const cluster = files.length > 0 ? clusterOfFiles : await readClusterObjects(options, signal)
   return traceAmong(cluster, files.length > 0 ? fromFiles : cluster.policies, {source, destination}, asked)
 }
 
@@ -60,6 +67,8 @@ function labelledMember(texts: readonly string[], cluster: ClusterObjects): Memb
   const labels = texts.map((text) => Label.parse(text, 'k8s') ?? fail(POLICY_LABEL_INVALID, {text}))
   const nobody = {ips: [], namedPorts: new Map(), node: '', apiServer: false}
   const reserved = labels.find(({source}) => source === 'reserved')?.key
+  const ofNode = labels.filter(({source}) => source === 'node')
+  if (ofNode.length > 0) return labelledNode(reserved ?? 'remote-node', ofNode, nobody, cluster)
   if (reserved !== undefined) return reservedMember(reserved, nobody)
   const given = (key: string) => labels.find((label) => label.key === key)?.value
   const namespace = given(derivedKeys.namespace) ?? 'default'
@@ -73,6 +82,25 @@ function labelledMember(texts: readonly string[], cluster: ClusterObjects): Memb
   })
   const all = LabelSet.of([...derived, ...labels])
   return {...nobody, key: `${namespace}/[${LabelSet.of(labels)}]`, kind: 'pod', labels: all}
+}
+
+/** A node with these labels (`node:role=infra`), this one with `reserved:host` beside them. */
+function labelledNode(
+  reserved: string,
+  labels: readonly Label[],
+  nobody: Pick<Member, 'ips' | 'namedPorts' | 'node' | 'apiServer'>,
+  {config}: ClusterObjects,
+): Member {
+  const member = reservedMember(reserved, nobody)
+  const {nodeSelectors, cluster} = policyOptionsOf(config)
+  const own = Object.fromEntries(labels.map(({key, value}) => [key, value]))
+  const {apiServer} = member
+  return {
+    ...member,
+    key: `${member.key}[${LabelSet.of(labels)}]`,
+    labels: nodeLabels(own),
+    ...(nodeSelectors ? {asPeer: nodeAsPeer(own, {cluster, apiServer, list: config['node-labels']})} : {}),
+  }
 }
 
 function reservedMember(name: string, nobody: Pick<Member, 'ips' | 'namedPorts' | 'node' | 'apiServer'>): Member {

@@ -10,7 +10,7 @@ const labels = (char: 's' | 'd', summary: string) =>
 export default class PolicyTrace extends ClusterCommand<ExplainReport> {
   static override summary = 'tell whether something with these labels would reach something with those'
   static override description =
-    'Labels are those of a pod, or a reserved one alone, such as reserved:world. What they leave out is that of a pod in namespace default.'
+    'Labels are those of a pod, or a reserved one alone, such as reserved:world, or those of a node, such as node:role=infra. What they leave out is that of a pod in namespace default.'
   static override examples = [
     '<%= config.bin %> <%= command.id %> -s app=client -d app=web --dport 80',
     '<%= config.bin %> <%= command.id %> -s io.kubernetes.pod.namespace=shop -s app=cart -d app=db -d io.kubernetes.pod.namespace=data --dport 5432/TCP',

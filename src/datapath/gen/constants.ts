@@ -34,6 +34,7 @@ export const POLICY_RESPONSE_SHIFT = 4
 export const POLICY_RULES = 64
 export const POLICY_SETS_MAX = 16384
 export const PREFIX_MAX = 65536
+export const SCOPE_REMOTE_NODE = 2
 export const SERVICE_LIST_MAX = 524288
 export const SOCKET_PEERS = 8
 export const SOURCE_RANGES_MAX = 65536

@@ -19,6 +19,8 @@ const reservedKinds: Readonly<Record<string, NodeKind>> = {
 }
 const firstLocalIdentity = 0x01000000
 const lastLocalIdentity = 0x01ffffff
+/** nodes that policies know by their labels */
+const remoteNodeScope = 0x02
 
 /** The node of the map that an end belongs to. */
 export function nodeOf(end: Endpoint | undefined): MapNode {
@@ -31,6 +33,10 @@ export function nodeOf(end: Endpoint | undefined): MapNode {
   const reserved = reservedName(identity(number))
   const kind = reserved === undefined ? undefined : reservedKinds[reserved]
   if (kind !== undefined) return named(kind, '', kind === 'world' ? 'world' : reserved!, '')
+  if (number >>> 24 === remoteNodeScope) {
+    const server = end?.labels?.includes('reserved:kube-apiserver') === true
+    return server ? named('kube-apiserver', '', 'kube-apiserver', '') : named('remote-node', '', 'remote-node', '')
+  }
   // identities of prefixes and of names in DNS: outside of the cluster
   if (number >= firstLocalIdentity && number <= lastLocalIdentity) return named('world', '', 'world', '')
   const app = appOf(end?.labels ?? [])

@@ -164,6 +164,47 @@ reserved:world → default/[k8s:app=web] TCP/80: denied
   })
 })
 
+describe('policy trace of nodes', () => {
+  const traced = async (source: string[], port = '80') => {
+    using file = textFile(`
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: default}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  ingress:
+    - {fromNodes: [{matchLabels: {role: infra}}], toPorts: [{ports: [{port: "80"}]}]}
+    - {fromEntities: [remote-node], toPorts: [{ports: [{port: "443"}]}]}
+`)
+    const flags = source.flatMap((label) => ['-s', label])
+    const {stdout} = await runProgram('cilium', [
+      ...['policy', 'trace', ...flags, '-d', 'app=web', '--dport', port, '-f', file.path],
+    ])
+    return stdout
+  }
+
+  test('asks for one with these labels, and says which it lacks', async () => {
+    expect(await traced(['node:role=infra'])).toContain('by CiliumNetworkPolicy default/web ingress[0]')
+    expect(
+      await traced(['node:role=worker']),
+    ).toBe(`reserved:remote-node[node:role=worker] → default/[k8s:app=web] TCP/80: denied
+  egress of reserved:remote-node[node:role=worker]: open, no policy isolates egress
+  ingress of default/[k8s:app=web]: denied, no rule allows it
+    isolated by CiliumNetworkPolicy default/web ingress-isolation
+    nearest CiliumNetworkPolicy default/web ingress[0]
+      peer: wants node:role=infra; is node:role=worker
+    nearest CiliumNetworkPolicy default/web ingress[1]
+      port: wants TCP/443, UDP/443, SCTP/443; is TCP/80
+`)
+  })
+
+  test('entities go on meaning them', async () => {
+    expect(await traced(['node:role=worker'], '443')).toContain(': allowed\n')
+    expect(await traced(['reserved:remote-node'], '443')).toContain(': allowed\n')
+    expect(await traced(['reserved:remote-node'], '80')).toContain(': denied\n')
+  })
+})
+
 describe('policy check', () => {
   test('finds what is probably not meant, with the path of each rule', async () => {
     using file = textFile(`

@@ -41,6 +41,7 @@ function worldOf(setting: PolicyObject, story: PolicyObject): World {
     cluster: story.cluster ?? 'default',
     mode: story.mode ?? 'default',
     cidrMatchesNodes: false,
+    nodeSelectors: setting.nodeSelectors ?? false,
     namespaces: setting.namespaces,
     pods: Object.entries<PolicyObject>(setting.pods).map(([key, {labels, ips, ports = {}}]): WorldPod => {
       const [namespace, name] = split(key)

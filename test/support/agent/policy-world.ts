@@ -3,6 +3,8 @@
  * is wrong only between two writes is seen here.
  */
 import type {AddressPlan} from '../../../src/agent/identity/address-rows.ts'
+import {NodeIdentities} from '../../../src/agent/identity/node-identities.ts'
+import type {RememberedNode} from '../../../src/agent/identity/node-identity-memory.ts'
 import type {SetMaps, StoredSet} from '../../../src/agent/policy/door.ts'
 import {type HostPart, PolicyEnforcer} from '../../../src/agent/policy/enforcer.ts'
 import type {Refusal} from '../../../src/agent/policy/refusal.ts'
@@ -17,6 +19,7 @@ import {HOST_SLOT} from '../../../src/datapath/gen/constants.ts'
 import {Cidr} from '../../../src/model/cidr.ts'
 import {identity} from '../../../src/model/identity.ts'
 import {Ip} from '../../../src/model/ip.ts'
+import {LabelFilter} from '../../../src/model/label-filter.ts'
 import {LabelSet} from '../../../src/model/labels.ts'
 import {PrefixTable} from '../../../src/model/prefix-table.ts'
 import {type Failsafe, noFailsafe} from '../../../src/policy/failsafe.ts'
@@ -37,6 +40,9 @@ export class PlainMaps {
   next = 16
   groups: readonly NumberedGroup[] = []
   readonly peers = new Map<string, PeerRow>()
+  nodes: readonly RememberedNode[] = []
+  /** how often flows were to be judged again */
+  epoch = 0
   full = Number.POSITIVE_INFINITY
   writes: string[] = []
   /** called after every write */
@@ -115,15 +121,28 @@ export class PolicyWorld {
   mode: 'default' | 'always' | 'never' = 'default'
   /** policies that are not in force, and why */
   refused: ReadonlyMap<string, Refusal> = new Map()
+  /** identities that policies have come to know */
+  readonly learnt: {readonly scope: string; readonly seconds: number}[] = []
   /** passes that put changes of policies into force */
   enforced = 0
 
-  /** An agent starts, over maps that another may have left. */
-  constructor(maps = new PlainMaps(), clock = new FakeClock(), host?: HostRig) {
+  /**
+   * An agent starts, over maps that another may have left.
+   *
+   * @param more `nodeSelectors`: nodes are told apart by labels
+   */
+  constructor(maps = new PlainMaps(), clock = new FakeClock(), host?: HostRig, {nodeSelectors = false} = {}) {
     this.maps = maps
-    this.options = {...defaultPolicyOptions, hostFirewall: host !== undefined}
+    this.options = {...defaultPolicyOptions, nodeSelectors, hostFirewall: host !== undefined}
     this.clock = clock
     const {tables} = this
+    const nodeIdentities = nodeSelectors
+      ? new NodeIdentities({
+          ...{table: tables.nodeIdentities, cluster: 'default', filter: LabelFilter.parseForNodes().filter},
+          memory: {write: (nodes) => void (maps.nodes = nodes)},
+        })
+      : undefined
+    nodeIdentities?.restore(maps.nodes)
     const former: FormerSets = new Map([...maps.endpoints].map(([slot, row]) => [slot, {...row}]))
     this.enforcer = new PolicyEnforcer({
       tables,
@@ -145,15 +164,20 @@ export class PolicyWorld {
       },
       policyOptions: this.options,
       host: host?.part(),
+      nodeIdentities,
       nodesMatch: false,
       mode: () => this.mode,
       audits: () => false,
       remember: () => {},
-      news: {refused: (reasons) => void (this.refused = reasons), enforced: () => void this.enforced++},
+      news: {
+        refused: (reasons) => void (this.refused = reasons),
+        enforced: () => void this.enforced++,
+        learnt: (scope, seconds) => this.learnt.push({scope, seconds}),
+      },
       clock,
       log: silentLog,
     })
-    this.claimants = new AddressClaimants(tables, plan, () => false, this.enforcer.whenClassed)
+    this.claimants = new AddressClaimants(tables, plan, () => false, this.enforcer.whenClassed, nodeIdentities)
     const restored = [...maps.addresses.values()].filter((row) => row.endpoint === undefined)
     this.claimants.start(restored.map((row) => ({...row, source: 'restored', owner: 'restored'})))
     this.claimants.setHost([Ip.of('192.0.2.1')])
@@ -167,6 +191,7 @@ export class PolicyWorld {
           const key = String(row.cidr)
           const before = maps.addresses.get(key)
           maps.addresses.set(key, row)
+          if (before?.identity !== row.identity) maps.wrote(`address ${key} identity ${row.identity}`)
           if (before?.cidrClass !== row.cidrClass) maps.wrote(`address ${key} class ${row.cidrClass}`)
           return true
         },
@@ -175,7 +200,7 @@ export class PolicyWorld {
           maps.wrote(`address ${cidr} gone`)
           return was
         },
-        moveEpoch: () => {},
+        moveEpoch: () => maps.epoch++,
       }),
       begin: 'now',
       log: silentLog,
@@ -240,6 +265,15 @@ export class PolicyWorld {
     this.tables.localNode.upsert({
       ...{name: 'n1', uid: 'n1', internalIps: [], externalIps: [], podCidrs: [], labels, taints: []},
       runtime: undefined,
+    })
+  }
+
+  /** Another node, at these addresses. */
+  otherNode(name: string, ips: readonly string[], labels: Readonly<Record<string, string>>): void {
+    this.tables.nodes.upsert({
+      ...{name, local: false, externalIps: [], routerIps: [], healthIps: [], podCidrs: [], labels},
+      internalIps: ips.map(Ip.of),
+      bootId: undefined,
     })
   }
 
@@ -330,7 +364,7 @@ function setMaps(maps: PlainMaps): SetMaps {
         maps.wrote(`peer ${key}`)
       }
     },
-    moveEpoch() {},
+    moveEpoch: () => maps.epoch++,
     get maxEntries() {
       return maps.full
     },

@@ -137,6 +137,24 @@ export const policyMutants: readonly Mutant[] = [
     replace: 'row(0, nodes)',
   },
   {
+    name: 'selectors of nodes select pods, too',
+    file: 'src/policy/cilium-peers.ts',
+    find: "narrow(limitToCluster(selector, options), [keyExists(name, 'reserved')])",
+    replace: 'limitToCluster(selector, options)',
+  },
+  {
+    name: 'a node is to others what it is to its own pods',
+    file: 'src/policy/cluster-model.ts',
+    find: 'peer.node === subject.node ? host : remote',
+    replace: 'peer.node === subject.node ? host : host',
+  },
+  {
+    name: 'labels of nodes are those of pods',
+    file: 'src/model/labels.ts',
+    find: "Label.make('node', key, value))",
+    replace: "Label.make('k8s', key, value))",
+  },
+  {
     name: 'nodes are isolated where pods are by the mode',
     file: 'src/policy/cluster-model.ts',
     find: "subject.kind === 'node' && mode === 'always' ? 'default' : mode",

@@ -8,6 +8,7 @@ import {ClusterModel, type Member, outsideMember} from '../../../src/policy/clus
 import type {ExpandedPolicy} from '../../../src/policy/expand.ts'
 import {failsafePorts} from '../../../src/policy/failsafe.ts'
 import type {RuleSetLookup} from '../../../src/policy/lookup.ts'
+import {nodeAsPeer} from '../../../src/policy/node-peer.ts'
 import {defaultPolicyOptions, type PolicyOptions} from '../../../src/policy/options.ts'
 import type {PeerGroups} from '../../../src/policy/peer-groups.ts'
 import {checkPolicyObject} from '../../../src/policy/policy-object.ts'
@@ -24,7 +25,8 @@ export class CompiledWorld {
 
   constructor(world: World) {
     this.world = world
-    const options: PolicyOptions = {...defaultPolicyOptions, cluster: world.cluster, hostFirewall: true}
+    const {cluster, nodeSelectors} = world
+    const options: PolicyOptions = {...defaultPolicyOptions, cluster, nodeSelectors, hostFirewall: true}
     const references = {
       cidrGroups: world.cidrGroups.map(({name, labels, cidrs}) => ({
         name,
@@ -110,6 +112,7 @@ export class CompiledWorld {
           ...nobody,
           ...{key: `node/${name}`, kind: 'node', node: local ? 'local' : name, apiServer},
           labels: nodeLabels(labels),
+          ...(this.world.nodeSelectors ? {asPeer: nodeAsPeer(labels, {cluster: this.world.cluster, apiServer})} : {}),
           ips: ips.map((ip) => Ip.of(ip)),
         }
       }

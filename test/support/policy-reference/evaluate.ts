@@ -30,6 +30,7 @@ export type Shape =
   | 'any peer'
   | 'any port'
   | 'service'
+  | 'node selector'
   | 'filter'
   | 'host policy'
   | 'failsafe'
@@ -219,13 +220,18 @@ function ciliumPeers(
 ): Found {
   const {peer} = question
   const at = (name: string) => rule[(question.direction === 'ingress' ? 'from' : 'to') + name]
-  const lists = ['Endpoints', 'CIDR', 'CIDRSet', 'Entities', 'Services'].filter((name) => at(name) !== undefined)
+  const lists = ['Endpoints', 'CIDR', 'CIDRSet', 'Entities', 'Services', 'Nodes'].filter(
+    (name) => at(name) !== undefined,
+  )
   if (lists.length === 0) return rule.toPorts || rule.icmps ? new Set(['any peer']) : undefined
   const tags = tagsOf(world, peer)
   for (const selector of at('Endpoints') ?? []) {
     if (!tagMatch(selector, tags, 'any')) continue
     if (!inScope(world, policy, spec, selector, tags)) continue
     return new Set(isEmpty(selector) ? ['empty selector'] : [])
+  }
+  for (const selector of at('Nodes') ?? []) {
+    if (peer.kind === 'node' && tagMatch(selector, tags, 'node')) return new Set(['node selector'])
   }
   for (const entity of at('Entities') ?? []) if (isEntity(world, entity, peer, tags)) return new Set(['entity'])
   if (peer.kind === 'outside' || (peer.kind === 'node' && world.cidrMatchesNodes)) {
@@ -350,7 +356,7 @@ function tagsOfPod(world: World, pod: WorldPod): Tag[] {
   return tags
 }
 
-/** Of a node whom policies are about; as a peer it is known by what it is alone. */
+/** Of a node whom policies are about; as a peer it is known by what it is, and by its labels where that is wanted. */
 function tagsOfNode({labels}: WorldNode): Tag[] {
   const own = Object.entries(labels).map(([key, value]) => ({source: 'k8s', key, value}))
   return [...own, {source: 'reserved', key: 'host', value: ''}]
@@ -373,6 +379,9 @@ function tagsOf(world: World, peer: Party): Tag[] {
   if (peer.kind === 'outside') return [reserved(peer.ip.includes(':') ? 'world-ipv6' : 'world-ipv4')]
   const tags = [reserved(peer.node.local ? 'host' : 'remote-node')]
   if (peer.node.apiServer) tags.push(reserved('kube-apiserver'))
+  if (!world.nodeSelectors) return tags
+  for (const [key, value] of Object.entries(peer.node.labels)) tags.push({source: 'node', key, value})
+  for (const source of ['node', 'k8s']) tags.push({source, key: 'io.cilium.k8s.policy.cluster', value: world.cluster})
   return tags
 }
 

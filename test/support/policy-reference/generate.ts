@@ -41,7 +41,9 @@ export function generateWorld(random: Random): World {
     labels: {role: random.pick(['infra', 'worker']), 'kubernetes.io/hostname': name},
     ips: [`172.16.0.${i + 1}`, `fc00:f::${i + 1}`],
   }))
+  const nodeSelectors = random.chance(0.7)
   return {
+    nodeSelectors,
     cluster: random.chance(0.2) ? 'east' : 'default',
     mode: random.chance(0.05) ? 'always' : 'default',
     cidrMatchesNodes: random.chance(0.2),
@@ -59,7 +61,7 @@ export function generateWorld(random: Random): World {
       {namespace: 'b', name: 'none', labels: {kind: 'back'}, selector: {}, backends: []},
     ],
     ...(random.chance(0.5) ? {failsafe: {apiServer: 6443, health: 4240}} : {}),
-    policies: Array.from({length: 3 + random.below(6)}, (_, i) => generatePolicy(random, `p${i}`)),
+    policies: Array.from({length: 3 + random.below(6)}, (_, i) => generatePolicy(random, `p${i}`, nodeSelectors)),
   }
 }
 
@@ -130,17 +132,17 @@ function namedQuestion({protocol, port}: WorldPod['ports'][number]): [number, nu
   return [protocol === 'TCP' ? 6 : 17, port]
 }
 
-function generatePolicy(random: Random, name: string): PolicyObject {
+function generatePolicy(random: Random, name: string, nodes: boolean): PolicyObject {
   return random.choose<PolicyObject>(
     [4, () => kubernetesPolicy(random, name)],
-    [5, () => ciliumPolicy(random, name, 'CiliumNetworkPolicy')],
-    [2, () => ciliumPolicy(random, name, 'CiliumClusterwideNetworkPolicy')],
-    [2, () => hostPolicy(random, name)],
+    [5, () => ciliumPolicy(random, name, 'CiliumNetworkPolicy', nodes)],
+    [2, () => ciliumPolicy(random, name, 'CiliumClusterwideNetworkPolicy', nodes)],
+    [2, () => hostPolicy(random, name, nodes)],
   )
 }
 
-function hostPolicy(random: Random, name: string): PolicyObject {
-  const {endpointSelector: _, ...rest} = ciliumSpec(random)
+function hostPolicy(random: Random, name: string, nodes: boolean): PolicyObject {
+  const {endpointSelector: _, ...rest} = ciliumSpec(random, nodes)
   const spec = {nodeSelector: random.chance(0.4) ? {} : nodeSelector(random), ...rest}
   // refused for nodes
   for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) {
@@ -157,6 +159,21 @@ function nodeSelector(random: Random): PolicyObject {
     [1, () => ({matchExpressions: [{key: 'reserved:host', operator: 'Exists'}]})],
     // selects pods when the two are mixed up
     [1, () => ({matchLabels: {app: random.pick(apps)}})],
+  )
+}
+
+/** Of the other end: what a key without a source means is another thing here. */
+function peerNodeSelector(random: Random): PolicyObject {
+  return random.choose<PolicyObject>(
+    [4, () => ({matchLabels: {role: random.pick(['infra', 'worker'])}})],
+    [1, () => ({matchLabels: {'kubernetes.io/hostname': random.pick(['n1', 'n2', 'n3'])}})],
+    [1, () => ({matchExpressions: [{key: 'role', operator: random.pick(['NotIn', 'In']), values: ['infra']}]})],
+    [1, () => ({matchExpressions: [{key: 'role', operator: 'DoesNotExist'}]})],
+    [1, () => ({matchLabels: {'any:role': random.pick(['infra', 'worker'])}})],
+    [0.5, () => ({matchLabels: {'io.cilium.k8s.policy.cluster': random.pick(['default', 'east'])}})],
+    // a pod's label is none of a node's
+    [0.5, () => ({matchLabels: {'k8s:app': random.pick(apps)}})],
+    [0.5, () => ({})],
   )
 }
 
@@ -201,23 +218,23 @@ function kubernetesPort(random: Random): PolicyObject {
         endPort: random.pick([8000, 8090, 65535]),
       }),
     ],
-    [6, () => ({...protocol, port: random.pick(portNames)})],
+    [8, () => ({...protocol, port: random.pick(portNames)})],
     [1, () => ({...protocol, protocol: protocol.protocol ?? 'TCP'})],
   )
 }
 
-function ciliumPolicy(random: Random, name: string, kind: string): PolicyObject {
+function ciliumPolicy(random: Random, name: string, kind: string, nodes: boolean): PolicyObject {
   const metadata = kind === 'CiliumNetworkPolicy' ? {name, namespace: random.pick(namespaces)} : {name}
-  if (random.chance(0.8)) return {kind, metadata, spec: ciliumSpec(random)}
-  return {kind, metadata, specs: [ciliumSpec(random), ciliumSpec(random)]}
+  if (random.chance(0.8)) return {kind, metadata, spec: ciliumSpec(random, nodes)}
+  return {kind, metadata, specs: [ciliumSpec(random, nodes), ciliumSpec(random, nodes)]}
 }
 
-function ciliumSpec(random: Random): PolicyObject {
+function ciliumSpec(random: Random, nodes: boolean): PolicyObject {
   const spec: PolicyObject = {endpointSelector: random.chance(0.5) ? {} : tagSelector(random)}
   const sections = random.some(['ingress', 'egress', 'ingressDeny', 'egressDeny', 'ingress', 'egress'], 2, 4)
   for (const section of sections) {
     const direction = section.startsWith('ingress') ? 'ingress' : 'egress'
-    spec[section] = list(random, 1, 3, () => ciliumRule(random, direction, section.endsWith('Deny')))
+    spec[section] = list(random, 1, 3, () => ciliumRule(random, direction, section.endsWith('Deny'), nodes))
   }
   if (random.chance(0.2)) {
     spec.enableDefaultDeny = {}
@@ -227,7 +244,7 @@ function ciliumSpec(random: Random): PolicyObject {
   return spec
 }
 
-function ciliumRule(random: Random, direction: 'ingress' | 'egress', deny: boolean): PolicyObject {
+function ciliumRule(random: Random, direction: 'ingress' | 'egress', deny: boolean, nodes: boolean): PolicyObject {
   if (random.chance(0.04)) return {}
   const at = direction === 'ingress' ? 'from' : 'to'
   const rule = random.choose<PolicyObject>(
@@ -240,10 +257,11 @@ function ciliumRule(random: Random, direction: 'ingress' | 'egress', deny: boole
       }),
     ],
     [2, () => ({[`${at}CIDR`]: list(random, random.chance(0.1) ? 0 : 1, 3, () => prefix(random))})],
-    [3, () => ({[`${at}CIDRSet`]: list(random, 1, 2, () => cidrSetItem(random))})],
+    [4, () => ({[`${at}CIDRSet`]: list(random, 1, 2, () => cidrSetItem(random))})],
     [3, () => ({[`${at}Entities`]: random.some(entities, random.chance(0.1) ? 0 : 1, 2)})],
     [direction === 'egress' ? 4 : 0, () => ({toServices: [serviceItem(random)]})],
     [!deny && direction === 'egress' ? 0.3 : 0, () => ({toFQDNs: [{matchName: 'example.com'}]})],
+    [nodes ? 4 : 0, () => ({[`${at}Nodes`]: list(random, 1, 2, () => peerNodeSelector(random))})],
     [4, () => ({})],
   )
   random.choose<void>(
@@ -294,7 +312,7 @@ function ciliumPort(random: Random): PolicyObject {
         endPort: random.pick([8080, 8090, 9000, 65535]),
       }),
     ],
-    [6, () => ({...protocol, port: random.pick([...portNames, 'HTTP'])})],
+    [8, () => ({...protocol, port: random.pick([...portNames, 'HTTP'])})],
     [1, () => ({...protocol, ...(random.chance(0.5) ? {port: '0'} : {})})],
   )
 }

@@ -37,6 +37,8 @@ export interface World {
   readonly mode: 'default' | 'always' | 'never'
   /** policyCIDRMatchMode holds `nodes` */
   readonly cidrMatchesNodes: boolean
+  /** nodes are told apart by their labels */
+  readonly nodeSelectors: boolean
   readonly namespaces: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly pods: readonly WorldPod[]
   readonly nodes: readonly WorldNode[]

@@ -54,6 +54,15 @@ test('listing excludes only keeps the rest', () => {
   ])
 })
 
+test('of nodes every label counts, unless a list says which', () => {
+  const labels = LabelSet.parse(['node:kubernetes.io/hostname=n1', 'node:role=x', 'node:beta.kubernetes.io/os=linux'])
+  const keptOf = (list: string) => LabelFilter.parseForNodes(list).filter.apply(labels).toStrings()
+
+  expect(keptOf('')).toEqual(labels.toStrings())
+  expect(keptOf('role kubernetes\\.io/host')).toEqual(['node:kubernetes.io/hostname=n1', 'node:role=x'])
+  expect(keptOf('!beta')).toEqual(['node:kubernetes.io/hostname=n1', 'node:role=x'])
+})
+
 test('the longer include beats the shorter exclude', () => {
   expect(kept('kubernetes\\.io/os', ['kubernetes.io/os=linux', 'kubernetes.io/arch=amd64'])).toEqual([
     'k8s:kubernetes.io/os=linux',

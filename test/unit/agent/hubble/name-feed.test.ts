@@ -2,6 +2,8 @@ import {afterEach, beforeEach, expect, test} from 'vitest'
 import {NameFeed} from '../../../../src/agent/hubble/name-feed.ts'
 import {createTables, type Tables} from '../../../../src/agent/state/tables.ts'
 import type {ToWorker} from '../../../../src/hubble/server/messages.ts'
+import {identity} from '../../../../src/model/identity.ts'
+import {LabelSet} from '../../../../src/model/labels.ts'
 import {turn} from '../reconcile-support.ts'
 
 let tables: Tables
@@ -61,6 +63,25 @@ test('a thread that starts again hears all of them', () => {
   feed.tellAll()
 
   expect(policies()).toEqual([[7, web]])
+})
+
+test('nodes that are told apart by labels are told with them, and this one, too, also to a thread that starts again', async () => {
+  const labels = (text: string) => LabelSet.parse([text, 'node:role=infra'])
+  const identities = () =>
+    new Map(told.flatMap((message) => (message.kind === 'names' ? (message.changes.identities ?? []) : [])))
+  feed.start()
+  tables.nodeIdentities.upsert({id: identity(0x02000001), labels: labels('reserved:remote-node')})
+  tables.nodeIdentities.upsert({id: identity(1), labels: labels('reserved:host')})
+  await turn()
+  const first = identities()
+  told.length = 0
+
+  feed.tellAll()
+
+  for (const seen of [first, identities()]) {
+    expect(seen.get(0x02000001)).toEqual(['reserved:remote-node', 'node:role=infra'])
+    expect(seen.get(1)).toEqual(['reserved:host', 'node:role=infra'])
+  }
 })
 
 test('the world is told in all its forms, as metrics and filters look for its labels', () => {

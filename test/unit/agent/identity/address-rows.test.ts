@@ -52,6 +52,17 @@ function lines(rows: readonly AddressRow[]): string[] {
 }
 
 describe('another node', () => {
+  test('is known by what the caller says, at its own and its router’s addresses, and nothing else of it is', () => {
+    const rows = nodeRows(worker, tunnel, [Ip.of('192.0.2.2')], ({name}, apiServer) =>
+      identity(name === 'worker' && apiServer ? 0x02000002 : 0x02000001),
+    )
+
+    const numbers = new Map(rows.map((row) => [String(row.cidr), row.identity - 0x02000000]))
+    expect(numbers.get('192.0.2.2/32')).toBe(2)
+    for (const own of ['2001:db8::2/128', '10.0.2.1/32', 'fd00:2::1/128']) expect(numbers.get(own)).toBe(1)
+    expect(rows.filter((row) => row.identity < 0x02000000).map((row) => row.identity)).toEqual([4, 4, 3, 3])
+  })
+
   test('with a tunnel: its pods go through it, both families over one underlay; its own addresses never', () => {
     expect(lines(nodeRows(worker, tunnel))).toEqual([
       '192.0.2.2/32 6 node',

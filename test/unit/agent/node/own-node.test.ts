@@ -77,6 +77,21 @@ test('a node is ready when each family has a range', async () => {
   expect(node.facts.healthIps).toHaveLength(2)
 })
 
+test('a label that comes or goes is told to others, and none before the Node is known', async () => {
+  const first = await create()
+  await told(first.tables, row())
+  await told(first.tables, {...row(), labels: {role: 'infra'}})
+  expect(first.tables.ownNode.get('node1')!.labels).toEqual({role: 'infra'})
+  await told(first.tables, row())
+  expect(first.tables.ownNode.get('node1')!.labels).toEqual({})
+  await first.node.stop()
+
+  const second = await create()
+
+  expect(second.node.waiting).toBe('')
+  expect(second.tables.ownNode.get('node1')!.labels).toBeUndefined()
+})
+
 test('the next agent knows everything without the API server', async () => {
   const first = await create()
   await told(first.tables, row())

@@ -134,6 +134,62 @@ describe('an endpoint', () => {
   })
 })
 
+const fromStranger = {
+  podSelector: {matchLabels: {app: 'web'}},
+  ingress: [{from: [{podSelector: {matchLabels: {app: 'stranger'}}}]}],
+}
+const onlyToFriend = {
+  podSelector: {matchLabels: {app: 'web'}},
+  policyTypes: ['Egress'],
+  egress: [{to: [{podSelector: {matchLabels: {app: 'friend'}}}]}],
+}
+
+test('a change of one direction brings the other into force that was refused or lost before it', async () => {
+  const world = await ready(undefined, (one) => one.apply('NetworkPolicy', 'np', fromFriend))
+  world.maps.full = 1
+  world.apply('NetworkPolicy', 'np', fromStranger)
+  await world.settle()
+  expect(world.ask(7, 'ingress', friend.ip, 80)).toBe('allow')
+
+  world.maps.full = 1000
+  world.apply('NetworkPolicy', 'out', onlyToFriend)
+  await world.settle()
+
+  expect(['ingress', 'egress'].map((one) => world.ask(7, one as 'ingress', friend.ip, 80))).toEqual(['deny', 'allow'])
+  expect(world.ask(7, 'ingress', stranger.ip, 80)).toBe('allow')
+})
+
+test('a pass that a write of the maps has ended is made up for by the next, in both directions', async () => {
+  const world = await ready(undefined, (one) => one.apply('NetworkPolicy', 'np', fromFriend))
+  let broken = true
+  world.maps.afterWrite = () => {
+    if (broken && world.maps.writes.at(-1)!.startsWith('peer')) throw new Error('EIO')
+  }
+  world.apply('NetworkPolicy', 'np', fromStranger)
+  await world.settle()
+  expect(world.ask(7, 'ingress', friend.ip, 80)).toBe('allow')
+
+  broken = false
+  world.apply('NetworkPolicy', 'out', onlyToFriend)
+  await world.settle()
+
+  expect(world.ask(7, 'ingress', friend.ip, 80)).toBe('deny')
+  expect(world.ask(7, 'ingress', stranger.ip, 80)).toBe('allow')
+  expect(world.ask(7, 'egress', stranger.ip, 80)).toBe('deny')
+})
+
+test('an identity is told of when its row is written, those of the cluster apart from those of this node', async () => {
+  const world = await ready()
+  const count = (scope: string) => world.learnt.filter((one) => one.scope === scope).length
+  expect(count('global')).toBe(3)
+
+  world.remote({name: 'new', ip: '10.0.2.10', identity: 1010, labels: {app: 'new'}})
+  await world.settle()
+
+  expect(count('global')).toBe(4)
+  expect(world.learnt.every(({seconds}) => seconds >= 0)).toBe(true)
+})
+
 test('the revision grows with every policy that comes, changes or goes, and endpoints follow it', async () => {
   const world = await ready()
   const revisionOf = () => world.enforcer.standings.stateOf(world.tables.endpoints.get('7')!).revision

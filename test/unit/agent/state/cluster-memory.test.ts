@@ -69,6 +69,18 @@ test('what belongs to other nodes is read back, with the weakest claim', async (
   expect(addresses).toEqual([{...address('10.0.2.9/32', 'restored'), owner: 'restored'}])
 })
 
+test('what the labels of a node are known by is this life’s: after it, it is a remote node', async () => {
+  memory.start()
+  tables.addresses.upsert({...address('192.168.0.2/32', 'node'), identity: identity(0x02000005)})
+  sync()
+  await clock.advance(20_000)
+  await memory.stop()
+
+  const {addresses} = await new ClusterMemory(folder, createTables(), clock, silentLog).read()
+
+  expect(addresses.map((row) => row.identity)).toEqual([6])
+})
+
 test('half of the truth is not written', async () => {
   memory.start()
   tables.nodes.upsert(node('other'))

@@ -121,6 +121,13 @@ describe('an end', () => {
     ['the world in IPv6', {identity: 10}, 'world', 'world'],
     ['a prefix', {identity: 0x01000005, labels: ['cidr:10.0.0.0/8']}, 'world', 'world'],
     ['the host', {identity: 1}, 'host', 'host'],
+    ['a node known by its labels', {identity: 0x02000005, labels: ['node:app=x']}, 'remote-node', 'remote-node'],
+    [
+      'one where the API server runs',
+      {identity: 0x02000005, labels: ['reserved:kube-apiserver', 'reserved:remote-node']},
+      'kube-apiserver',
+      'kube-apiserver',
+    ],
     ['a pod that is gone', {identity: 7777, namespace: 'x', labels: ['k8s:app=old']}, 'x//old', 'workload'],
     [
       'one known by its identity alone',
