@@ -5,7 +5,7 @@ import {matchAll, type Selector, selects} from '../model/selector.ts'
 import {type CidrSelector, cidrSelector} from './cidr-selector.ts'
 import {keyIs, limitToCluster, type PolicyOptions} from './options.ts'
 import type {CidrItem, Peer, Policy, Rule, Spec} from './rule.ts'
-import type {PolicyService, References} from './universe.ts'
+import type {CidrGroup, PolicyService, References} from './universe.ts'
 
 /** Who the other end may be. Nothing of all three: nobody. */
 export interface ExpandedPeers {
@@ -59,20 +59,14 @@ function expandPeer(peer: Peer, references: References, options: PolicyOptions):
     case 'cidrs':
       return {any: false, selectors: [], cidrs: [cidrSelector(peer.items, peer.reach)]}
     case 'cidr-group': {
-      const {group, except} = peer
-      const groups = references.cidrGroups.filter((candidate) =>
-        'name' in group ? candidate.name === group.name : selects(group.selector, candidate.labels),
+      const {except} = peer
+      const items = groupsOf(peer, references).flatMap(({cidrs}) =>
+        cidrs.map((cidr): CidrItem => ({cidr, except: holesOf(cidr, except)})),
       )
-      const items = groups.flatMap(({cidrs}) => cidrs.map((cidr): CidrItem => ({cidr, except: holesOf(cidr, except)})))
       return {any: false, selectors: [], cidrs: items.length === 0 ? [] : [cidrSelector(items, peer.reach)]}
     }
     case 'service': {
-      const {namespace, service} = peer
-      const services = references.services.filter(
-        (candidate) =>
-          (namespace === undefined || candidate.namespace === namespace) &&
-          ('name' in service ? candidate.name === service.name : selects(service.selector, candidate.labels)),
-      )
+      const services = servicesOf(peer, references)
       const backends = services.filter(({selector}) => selector === undefined).flatMap((found) => found.backends)
       const items = backends.map((ip): CidrItem => ({cidr: Cidr.host(ip), except: []}))
       return {
@@ -82,6 +76,28 @@ function expandPeer(peer: Peer, references: References, options: PolicyOptions):
       }
     }
   }
+}
+
+/** Does a rule of this policy refer to one of these groups or services? */
+export function refersToAny({specs}: Policy, references: References): boolean {
+  const refers = (peer: Peer) =>
+    (peer.kind === 'cidr-group' && groupsOf(peer, references).length > 0) ||
+    (peer.kind === 'service' && servicesOf(peer, references).length > 0)
+  return specs.some(({rules}) => rules.some(({peers}) => peers.kind === 'some' && peers.of.some(refers)))
+}
+
+function groupsOf({group}: Peer & {kind: 'cidr-group'}, {cidrGroups}: References): readonly CidrGroup[] {
+  return cidrGroups.filter(({name, labels}) =>
+    'name' in group ? name === group.name : selects(group.selector, labels),
+  )
+}
+
+function servicesOf({namespace, service}: Peer & {kind: 'service'}, {services}: References): readonly PolicyService[] {
+  return services.filter(
+    (one) =>
+      (namespace === undefined || one.namespace === namespace) &&
+      ('name' in service ? one.name === service.name : selects(service.selector, one.labels)),
+  )
 }
 
 /** Exceptions that concern a prefix: those inside, or those that leave nothing of it. */

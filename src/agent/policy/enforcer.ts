@@ -33,7 +33,7 @@ import {NamedRules} from './named-rules.ts'
 import {PeerIdentities} from './peer-identities.ts'
 import {PeerRows} from './peer-rows.ts'
 import {PortNames} from './port-names.ts'
-import {referencesOf} from './references.ts'
+import {TableReferences} from './references.ts'
 import {type PolicyNews, refusedPolicies} from './refusal.ts'
 import {SetStore} from './set-store.ts'
 import {type FormerSets, Standings} from './standings.ts'
@@ -78,13 +78,13 @@ export class PolicyEnforcer {
   private readonly rows: PeerRows
   private readonly identities: PeerIdentities
   private readonly classes: ClassMoves
+  private readonly references: TableReferences
   private readonly turns: Turns
   private mode: EnforcementMode
   private readonly ends: (() => void)[] = []
   private tidying: Timer | undefined
   private readonly stopping = new AbortController()
   private isReady = false
-  private referencesStale = true
   private scheduled = false
   private policyRevision = 1
   /** monotonic clock, ms: the first change that no pass has seen */
@@ -97,7 +97,8 @@ export class PolicyEnforcer {
     this.log = options.log.for('policy')
     const {log} = this
     this.turns = new Turns({clock, log, again: () => this.schedule()})
-    this.engine = new PolicyEngine(options.policyOptions, new NamedRules(tables))
+    this.references = new TableReferences(tables)
+    this.engine = new PolicyEngine(options.policyOptions, this.references, new NamedRules(tables))
     this.rows = new PeerRows(options.maps, this.engine, options.memory)
     this.store = new SetStore(options.maps, () => clock.monotonic())
     this.standings = new Standings({
@@ -166,12 +167,9 @@ export class PolicyEnforcer {
       this.standings.setEndpoint(key, row)
       for (const one of [row, old]) if (one !== undefined) this.setPorts(`${one.namespace}/${one.pod}`)
     })
-    const references = () => {
-      this.referencesStale = true
-    }
-    this.follow(tables.cidrGroups, references)
-    this.follow(tables.policyServices, references)
-    this.follow(tables.endpointSlices, references)
+    this.follow(tables.cidrGroups, (change) => this.references.groupChanged(change))
+    this.follow(tables.policyServices, (change) => this.references.serviceChanged(change))
+    this.follow(tables.endpointSlices, (change) => this.references.slicesChanged(change))
     this.follow(tables.addresses, () => {})
     const followsNode = this.host !== undefined || this.options.nodeIdentities !== undefined
     if (followsNode) {
@@ -250,8 +248,7 @@ export class PolicyEnforcer {
     this.mode = mode
     this.identities.followApiServer()
     this.followNode()
-    if (this.referencesStale) this.engine.setReferences(referencesOf(this.options.tables))
-    this.referencesStale = false
+    this.engine.followReferences(this.references.takeChanges())
     await this.classes.follow()
     const renamed = this.engine.groups.portNamesChanged || this.identities.takeRelabelled()
     this.rows.write()

@@ -9,7 +9,13 @@
 import {selects} from '../../model/selector.ts'
 import type {CidrSelector} from '../../policy/cidr-selector.ts'
 import {compileRules} from '../../policy/compile.ts'
-import {cidrSelectorsOf, type ExpandedPolicy, type ExpandedSpec, expandPolicy} from '../../policy/expand.ts'
+import {
+  cidrSelectorsOf,
+  type ExpandedPolicy,
+  type ExpandedSpec,
+  expandPolicy,
+  refersToAny,
+} from '../../policy/expand.ts'
 import type {PolicyOptions} from '../../policy/options.ts'
 import {PeerGroups, type PeerRow} from '../../policy/peer-groups.ts'
 import {type EnforcementMode, type PolicySubject, resolveRules} from '../../policy/resolve.ts'
@@ -49,7 +55,7 @@ export class PolicyEngine {
   readonly groups = new PeerGroups()
   private readonly options: PolicyOptions
   private readonly cookies: Cookies
-  private references: References = {cidrGroups: [], services: []}
+  private readonly references: References
   private readonly policies = new Map<string, Loaded>()
   private sorted: readonly ExpandedPolicy[] | undefined
   private selectors: readonly CidrSelector[] | undefined
@@ -58,8 +64,10 @@ export class PolicyEngine {
   private readonly classOf: ReturnType<typeof selectorClassifier>
   private counted: {readonly revision: number; readonly largest: ReadonlyMap<SelectorClass, number>} | undefined
 
-  constructor(options: PolicyOptions, cookies: Cookies) {
+  /** @param references CIDR groups and services that rules may refer to, as they are when it is asked */
+  constructor(options: PolicyOptions, references: References, cookies: Cookies) {
     this.options = options
+    this.references = references
     this.cookies = cookies
     this.classOf = selectorClassifier(options)
   }
@@ -83,10 +91,10 @@ export class PolicyEngine {
     this.selectors = undefined
   }
 
-  /** CIDR groups and services that rules refer to. */
-  setReferences(references: References): void {
-    this.references = references
-    for (const [key, {policy, refers}] of this.policies) if (refers) this.setPolicy(key, policy)
+  /** Reads the policies again that refer to one of these. @param changed as they were and as they are */
+  followReferences(changed: References): void {
+    for (const [key, {policy, refers}] of this.policies)
+      if (refers && refersToAny(policy, changed)) this.setPolicy(key, policy)
   }
 
   addSubject(subject: Subject): void {
