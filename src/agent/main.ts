@@ -17,33 +17,25 @@
  */
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {ENDPOINT_IFINDEX_BASE, ENDPOINT_SLOTS} from '../datapath/gen/constants.ts'
+import {ENDPOINT_IFINDEX_BASE} from '../datapath/gen/constants.ts'
 import {readFlowShards} from '../datapath/maps/open.ts'
 import {ClientMetrics, connectKube, type KubeClient} from '../k8s/client.ts'
 import {EventRecorder} from '../k8s/event-recorder.ts'
 import {objects} from '../k8s/objects.ts'
-import {type CiliumEndpoint, type CiliumNode, type Node, resources} from '../k8s/resources.ts'
+import {type CiliumNode, type Node, resources} from '../k8s/resources.ts'
 import {NetlinkSocket} from '../kernel/netlink/socket.ts'
 import {netnsCookie} from '../kernel/netns.ts'
-import {clusterIdentities} from '../model/identity.ts'
-import {LabelFilter} from '../model/label-filter.ts'
 import {CiliumError} from '../runtime/errors.ts'
-import {giveBackMemory} from '../runtime/heap.ts'
 import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics} from '../runtime/reconciler.ts'
 import type {ApiSources} from './api/sources.ts'
 import {statusModel} from './api/status-model.ts'
 import {ClaimsPart} from './claims-part.ts'
 import {ClusterHealth} from './cluster-health.ts'
-import {CniFront, eventReason} from './cni/front.ts'
 import {type AgentConfig, changeConfig} from './config.ts'
 import {type AgentContext, CurrentConfig} from './context.ts'
-import {EndpointCollector} from './endpoint/collector.ts'
-import {Connections, type PodNetwork} from './endpoint/connections.ts'
-import {FormerEndpoints} from './endpoint/former.ts'
-import {EndpointRecords} from './endpoint/record.ts'
-import {restoreEndpoints} from './endpoint/restore.ts'
-import {Slots} from './endpoint/slots.ts'
+import type {PodNetwork} from './endpoint/connections.ts'
+import {EndpointsPart} from './endpoints-part.ts'
 import {MonitorPart} from './hubble/monitor-part.ts'
 import {HubblePart} from './hubble/part.ts'
 import {NodePools} from './ipam/node-pools.ts'
@@ -57,21 +49,18 @@ import {kernelState} from './node/kernel-state.ts'
 import {NatSaturation} from './node/nat-saturation.ts'
 import {layNetwork} from './node/node-network.ts'
 import {openDatapath, pinnedMapSizes} from './node/open-datapath.ts'
-import {familiesOf, underlayOf} from './node/own-facts.ts'
+import {familiesOf} from './node/own-facts.ts'
 import {OwnNode} from './node/own-node.ts'
 import {Sysctl} from './node/sysctl.ts'
 import type {PolicyEnforcer} from './policy/enforcer.ts'
 import {policyOptionsOf} from './policy/options.ts'
 import {type PolicyPart, policyPart} from './policy-part.ts'
 import {addressReconciler} from './reconcile/addresses.ts'
-import {ciliumEndpointReconciler} from './reconcile/cilium-endpoints.ts'
 import {ciliumNodeReconciler} from './reconcile/cilium-node.ts'
 import {deviceReconciler} from './reconcile/devices.ts'
-import {EndpointIdentity} from './reconcile/endpoint-identity.ts'
 import {endpointReconciler} from './reconcile/endpoints.ts'
 import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
 import {routeReconciler} from './reconcile/routes.ts'
-import {sharedIdentities} from './reconcile/shared-identities.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import {Runners, settled} from './runners.ts'
 import {addServers} from './servers.ts'
@@ -102,10 +91,14 @@ export function assembleAgent(context: AgentContext): Agent {
     start: () => agent.startDatapath(),
     stop: () => agent.stopDatapath(),
   })
-  add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.stopEndpoints()})
+  add({name: 'endpoints', start: () => agent.startEndpoints(), stop: () => agent.endpoints.stop()})
   add({name: 'health', start: () => agent.startHealth(), stop: () => agent.health.stop()})
   add({name: 'hubble', start: () => agent.flows.start(), stop: () => agent.flows.stop()})
-  add({name: 'cni', start: () => agent.startCni(), stop: () => agent.stopCni()})
+  add({
+    name: 'cni',
+    start: () => agent.endpoints.serveRuntime(agent.events!),
+    stop: () => agent.endpoints.leaveRuntime(),
+  })
   return agent
 }
 
@@ -114,9 +107,7 @@ export class Agent {
   readonly config: CurrentConfig
   readonly tables: Tables = createTables()
   readonly pools: NodePools
-  readonly slots = new Slots(ENDPOINT_SLOTS)
-  readonly former = new FormerEndpoints()
-  readonly records: EndpointRecords
+  readonly endpoints: EndpointsPart
   readonly ownNode: OwnNode
   readonly bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   reflectors: Reflectors | undefined
@@ -138,14 +129,10 @@ export class Agent {
   /** the part that is starting; empty when all have */
   private starting = 'everything'
   private socket!: NetlinkSocket
-  private events: EventRecorder | undefined
+  events: EventRecorder | undefined
   private readonly natSaturation: NatSaturation
-  private identities: EndpointIdentity | undefined
   policy: PolicyEnforcer | undefined
   private policyPart: PolicyPart | undefined
-  private collector: EndpointCollector | undefined
-  private connections!: Connections
-  private cni: CniFront | undefined
 
   constructor(context: AgentContext) {
     const {config} = context.loaded
@@ -155,9 +142,17 @@ export class Agent {
     this.sysctl = new Sysctl(config.procfs)
     const {clock, log} = context
     this.runners = new Runners({clock, log, metrics: new ReconcilerMetrics(context.registry, metricPrefix)})
-    this.records = new EndpointRecords(config['lib-dir'], context.clock, context.log)
     const file = new NodeFactsFile(config['lib-dir'], context.clock, context.log)
     const {tables, pools, bootId} = this
+    this.endpoints = new EndpointsPart({
+      context,
+      config: this.config,
+      tables,
+      pools,
+      sysctl: this.sysctl,
+      runners: this.runners,
+      bootId,
+    })
     this.ownNode = new OwnNode({config, tables, pools, file, bootId, log: context.log})
     this.startedAt = context.clock.now()
     registerStateMetrics({
@@ -206,7 +201,7 @@ export class Agent {
   }
 
   async openState(): Promise<void> {
-    await this.records.open()
+    await this.endpoints.records.open()
     this.tellRuntimeConfig()
     this.socket = new NetlinkSocket()
   }
@@ -290,14 +285,14 @@ export class Agent {
       socket,
     })
     this.datapath = opened.datapath
-    await this.restoreEndpoints()
+    await this.endpoints.restore(opened.datapath, socket)
 
     const part = policyPart({
       context: this.context,
       config: () => this.config.value,
       tables: this.tables,
       datapath: opened.datapath,
-      records: this.records,
+      records: this.endpoints.records,
       client: this.client!,
       events: this.events!,
       health: this.health,
@@ -370,63 +365,20 @@ export class Agent {
     await this.services.stop()
     this.natSaturation.stop()
     await this.policyPart?.stop()
-    await this.records.stop()
+    await this.endpoints.records.stop()
     await this.runners.stop()
     this.datapath?.close()
   }
 
-  /** Identities, CiliumEndpoints, and taking down what is gone. */
   startEndpoints(): void {
-    const config = this.config.value
-    const {clock, log} = this.context
-    const {tables, client} = this
-    if (client === undefined) return
-    this.identities = new EndpointIdentity({
-      tables,
-      shared: sharedIdentities(client),
-      records: this.records,
-      cluster: config['cluster-name'],
-      filter: LabelFilter.parse(config.labels).filter,
-      range: clusterIdentities(config['cluster-id']),
-      graceMs: config['identity-change-grace-period'],
-      clock,
-      log,
-    })
-    this.identities.start()
-    this.runners.run({
-      name: 'cilium-endpoints',
-      table: tables.endpoints,
-      reconciler: ciliumEndpointReconciler({
-        objects: objects<CiliumEndpoint>(client, resources.ciliumEndpoints),
-        podOf: (row) => tables.pods.get(`${row.namespace}/${row.pod}`),
-        nodeIp: () => this.ownNode.facts.internalIps.find((ip) => ip.family === underlayOf(config, this.ownNode.facts)),
-        known: () => tables.remoteEndpoints.values(),
-        enforcing: (row) => this.policy!.standings.stateOf(row).enforced,
-      }),
-      concurrency: 8,
-      // an endpoint changes several times while it is connected; and its pod, which waits, goes first
-      gatherMs: 20,
-      refreshEveryMs: 300_000,
-    })
-    this.connections = new Connections({
-      tables,
-      slots: this.slots,
-      pools: this.pools,
-      former: this.former,
-      records: this.records,
+    this.endpoints.start({
+      client: this.client!,
+      datapath: this.datapath!,
       socket: this.socket,
-      sysctl: this.sysctl,
-      programs: this.datapath!.programs,
-      endpointMap: this.datapath!.endpoints,
-      ifindexBase: ENDPOINT_IFINDEX_BASE,
-      bootId: this.bootId,
       network: () => this.network!,
-      settled: (key) => ['bpf-endpoints', 'policy'].every((by) => tables.endpoints.status(key, by)?.state === 'done'),
-      clock,
-      log,
+      facts: () => this.ownNode.facts,
+      policy: this.policy!,
     })
-    this.collector = new EndpointCollector({tables, connections: this.connections, former: this.former, clock, log})
-    this.collector.start()
   }
 
   /** Answers probes and asks others. */
@@ -439,7 +391,7 @@ export class Agent {
         ? undefined
         : {
             tables: this.tables,
-            slots: this.slots,
+            slots: this.endpoints.slots,
             socket: this.socket,
             sysctl: this.sysctl,
             programs: this.datapath!.programs,
@@ -474,7 +426,7 @@ export class Agent {
         ...(this.config.value['enable-health-checking'] ? [this.health.state] : []),
       ],
       metrics: () => this.context.registry.samples(),
-      cniConfig: () => this.cni?.conflistState,
+      cniConfig: () => this.endpoints.cniConfig,
       datapath: () => {
         const {datapath} = this
         if (datapath === undefined) return undefined
@@ -493,7 +445,7 @@ export class Agent {
       services: () => this.services.reconciler,
       policy: () => this.policy,
       flows: () => this.hubble?.state,
-      disconnect: (row) => this.connections.release(row),
+      disconnect: (row) => this.endpoints.release(row),
       setAudit: async (row, audit) => this.policyPart?.audit.set(row, audit),
     }
   }
@@ -508,61 +460,6 @@ export class Agent {
     this.tellRuntimeConfig()
   }
 
-  stopEndpoints(): void {
-    this.collector?.stop()
-    this.identities?.stop()
-  }
-
-  /** Pods can come. */
-  async startCni(): Promise<void> {
-    const {clock, log, metrics} = this.context
-    this.cni = new CniFront({
-      connections: this.connections,
-      network: () => this.network!,
-      unready: () => (this.pools.ready ? undefined : 'the node has no pod CIDR yet'),
-      warn: (pod, reason, message) =>
-        this.events?.record(
-          {apiVersion: 'v1', kind: 'Pod', namespace: pod.namespace, name: pod.name, uid: pod.uid},
-          {type: 'Warning', reason: eventReason(reason), message},
-        ),
-      config: () => this.config.value,
-      runtime: () => this.ownNode.facts.runtime,
-      clock,
-      log,
-      metrics: {calls: metrics.cniCalls, duration: metrics.cniDuration},
-    })
-    await this.cni.start()
-    clock.after(readInMs, () => void giveBackMemory())
-  }
-
-  async stopCni(): Promise<void> {
-    await this.cni?.stop()
-  }
-
-  private async restoreEndpoints(): Promise<void> {
-    const {clock, log} = this.context
-    const began = clock.monotonic()
-    const {rows, former, leftovers} = await restoreEndpoints({
-      records: this.records,
-      slots: this.slots,
-      pools: this.pools,
-      former: this.former,
-      endpointMap: this.datapath!.endpoints,
-      socket: this.socket,
-      ifindexBase: ENDPOINT_IFINDEX_BASE,
-      slotCount: ENDPOINT_SLOTS,
-      bootId: this.bootId,
-      log: log.for('restore'),
-    })
-    for (const row of rows)
-      this.tables.endpoints.upsert({...row, state: row.identity === undefined ? 'waiting-for-identity' : 'ready'})
-    this.tables.endpoints.markSynced('disk')
-    if (rows.length + former + leftovers > 0) {
-      const ms = Math.round(clock.monotonic() - began)
-      log.for('restore').info('restored endpoints', {endpoints: rows.length, former, leftovers, ms})
-    }
-  }
-
   private deviceChoice(): DeviceChoice {
     const config: AgentConfig = this.config.value
     return {
@@ -573,6 +470,3 @@ export class Agent {
     }
   }
 }
-
-/** How long after the start everything of the cluster is read and its first answers are given, ms. */
-const readInMs = 15_000
