@@ -98,6 +98,26 @@ export class HubbleClient {
     }
   }
 
+  /** Sends all requests and takes the answers to them, of a stream that ends with them. */
+  async exchange<Q, R>(
+    {path, requestSerialize, responseDeserialize}: Method<Q, R>,
+    requests: readonly Q[],
+  ): Promise<R[]> {
+    const deadline = Date.now() + this.#requestTimeoutMs
+    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.#metadata, {
+      deadline,
+    })
+    for (const request of requests) call.write(request)
+    call.end()
+    const answers: R[] = []
+    try {
+      for await (const one of call) answers.push(one as R)
+    } catch (thrown) {
+      throw this.#explain(thrown as ServiceError)
+    }
+    return answers
+  }
+
   close(): void {
     this.#client.close()
   }

@@ -4,6 +4,7 @@ import {afterEach, expect, test} from 'vitest'
 import {HubbleClient} from '../../../../src/cli/hubble/client.ts'
 import {probeTls} from '../../../../src/cli/hubble/tls-probe.ts'
 import {createAuthority, issueCertificate} from '../../../../src/runtime/x509.ts'
+import {serverOptions} from '../../../support/hubble/server-options.ts'
 
 function selfSigned(): {readonly cert: string; readonly key: string} {
   const authority = createAuthority('test')
@@ -37,20 +38,8 @@ test('a server with TLS, one without and none at all are told apart', async () =
 
 test('a client without TLS hears that the server speaks it', async () => {
   const server = await listening(createSecureServer(selfSigned()))
-  const options = {
-    server,
-    timeoutMs: 500,
-    requestTimeoutMs: 500,
-    tls: false,
-    tlsAllowInsecure: false,
-    tlsCaFiles: [],
-    tlsCertFile: undefined,
-    tlsKeyFile: undefined,
-    tlsServerName: undefined,
-    basicAuth: undefined,
-  }
 
-  const refused = HubbleClient.connect(options, new AbortController().signal)
+  const refused = HubbleClient.connect(serverOptions(server, {timeoutMs: 500}), new AbortController().signal)
 
   await expect(refused).rejects.toMatchObject({code: 'HUBBLE_TLS_MISMATCH', fields: {detail: 'it speaks TLS'}})
 })
