@@ -25,6 +25,7 @@ export default async function bench(): Promise<BenchRow[]> {
     for (const one of contenders) await one.up()
     for (const size of sizes) {
       for (const one of contenders) {
+        console.error(`${size} services: ${one.proxy}`)
         await one.grow(size)
         found.set(`${size} ${one.proxy}`, {dials: [], changeMs: [], memoryMb: []})
       }
@@ -52,6 +53,7 @@ function rowsOf(size: number, found: ReadonlyMap<string, Figures>): BenchRow[] {
     ['connection there and back, p50', 'us', ({dials}: Figures) => dials.map(({p50Us}) => p50Us), 'less'],
     ['connection there and back, p99', 'us', ({dials}: Figures) => dials.map(({p99Us}) => p99Us), 'less'],
     ['processor time a connection', 'us', ({dials}: Figures) => dials.map(({cpuUs}) => cpuUs), 'less'],
+    ['connections not served, of a million', '', ({dials}: Figures) => dials.map(({unservedPpm}) => unservedPpm), 'less'],
     ['a new service answers', 'ms', ({changeMs}: Figures) => changeMs, 'less'],
     ['memory of who programs it', 'MB', ({memoryMb}: Figures) => memoryMb, 'less'],
   ] as const) {
@@ -65,7 +67,9 @@ function rowsOf(size: number, found: ReadonlyMap<string, Figures>): BenchRow[] {
 
 /** How ours is to this one; a size where we are not ahead is said to be one. */
 function compared(ours: number, theirs: readonly number[], better: 'more' | 'less'): {note: string} {
-  const ratio = ours / median(theirs)
+  const other = median(theirs)
+  if (other === 0) return {note: ours === 0 ? 'ours too' : 'BEHIND'}
+  const ratio = ours / other
   const ahead = better === 'more' ? ratio >= 1 : ratio <= 1
   return {note: `ours is ${(100 * ratio).toFixed(0)} % of it${ahead ? '' : ': BEHIND'}`}
 }
