@@ -6,9 +6,13 @@
 
 #include "types.h"
 
-#define EVENT_VERSION	 1
-#define EVENT_RING_BYTES (1 << 22)
-#define EVENT_RINGS_MAX	 64
+#define EVENT_VERSION	     1
+/* All rings together, and what one of them holds at least and at most: where few CPUs write, each has longer. Not more,
+ * for what the reader maps twice counts as its memory. */
+#define EVENT_RINGS_BYTES    (1 << 25)
+#define EVENT_RING_BYTES_MIN (1 << 22)
+#define EVENT_RING_BYTES_MAX (1 << 23)
+#define EVENT_RINGS_MAX	     64
 
 enum event_type {
 	EVENT_DROP = 1,

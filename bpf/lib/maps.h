@@ -97,7 +97,7 @@ struct {
 
 struct event_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, EVENT_RING_BYTES);
+	__uint(max_entries, EVENT_RING_BYTES_MIN);
 };
 
 /* Rings of struct event, one for each group of CPUs. */

@@ -55,6 +55,11 @@ export class EventStream {
     return this.#rings.reduce((sum, ring) => sum + ring.pending, 0)
   }
 
+  /** Bytes that all rings hold. */
+  get capacity(): number {
+    return this.#rings.reduce((sum, ring) => sum + ring.capacity, 0)
+  }
+
   /** True while what waits in one of the rings is more than half of what it holds. */
   get isCrowded(): boolean {
     return this.#rings.some((ring) => ring.pending > ring.capacity / 2)

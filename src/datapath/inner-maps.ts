@@ -1,6 +1,7 @@
 /** The maps inside of map-in-maps: shards of flows and event rings. They are made before anybody uses the outer map. */
 import {BpfMap, createMapFd, type MapShape} from '../kernel/bpf/map.ts'
 import {closeFd, duplicateFd} from '../kernel/libc.ts'
+import {EVENT_RING_BYTES_MAX, EVENT_RING_BYTES_MIN, EVENT_RINGS_BYTES} from './gen/constants.ts'
 import {ciliumEvents, ciliumEventsInner, ciliumFlows, ciliumFlowsInner} from './gen/maps.ts'
 
 /**
@@ -31,15 +32,20 @@ export function fillEventRings(outer: number, wanted: number): number {
     outer,
     ciliumEvents,
     (present) => Math.max(present, wanted),
-    () =>
+    (count) =>
       createMapFd(ciliumEventsInner.name, {
         type: ciliumEventsInner.type,
         keySize: 0,
         valueSize: 0,
-        maxEntries: ciliumEventsInner.maxEntries,
+        maxEntries: ringBytes(count),
         flags: 0,
       }),
   )
+}
+
+/** Of each of so many rings, a power of two: the fewer there are, the longer a stall of the reader that each outlasts. */
+export function ringBytes(rings: number): number {
+  return Math.min(EVENT_RING_BYTES_MAX, Math.max(EVENT_RING_BYTES_MIN, EVENT_RINGS_BYTES / rings))
 }
 
 /** Ids of the maps inside, by index; empty places are left out. */
@@ -57,14 +63,14 @@ function fill(
   fd: number,
   shape: MapShape<number, number>,
   count: (present: number) => number,
-  create: () => number,
+  create: (count: number) => number,
 ): number {
   const outer = new BpfMap(duplicateFd(fd), shape)
   try {
     const present = innerMapIds(outer).length
     const wanted = count(present)
     for (let index = present; index < wanted; index++) {
-      const inner = create()
+      const inner = create(wanted)
       try {
         outer.put(index, inner)
       } finally {

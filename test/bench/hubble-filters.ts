@@ -58,7 +58,7 @@ export default async function bench(): Promise<BenchRow[]> {
   const capacity = 2 ** Math.ceil(Math.log2(flows + 1)) - 1
   const store = new FlowStore(capacity)
   fill(store)
-  const source = {poll: () => 0, isCrowded: false, counts: () => ({written: 0, lost: 0})}
+  const source = {poll: () => 0, isCrowded: false, capacity: 0, counts: () => ({written: 0, lost: 0})}
   const pump = new EventPump({source, store, clocks: machineClocks()})
   const builder = new FlowBuilder(store, pump.time, bareNames('bench'), '1.0.0')
   const rows: BenchRow[] = []

@@ -39,6 +39,8 @@ export interface FlowsState {
         readonly capacity: number
         readonly seen: number
         readonly lost: number
+        /** of all rings */
+        readonly ringBytes: number
         readonly unreadable: number
         readonly uptimeMs: number
       }

@@ -1,7 +1,6 @@
 /** The agent's status as existing tools read it. Pure: sources in, model out. */
 import {availableParallelism} from 'node:os'
 import type {ControllerStatus, StatusResponse, Timestamp} from '../../api/models.ts'
-import {EVENT_RING_BYTES} from '../../datapath/gen/constants.ts'
 import {clusterIdentities} from '../../model/identity.ts'
 import {productVersion} from '../../runtime/version.ts'
 import type {AgentConfig} from '../config.ts'
@@ -131,7 +130,7 @@ function healthState(sources: ApiSources): NonNullable<StatusResponse['cilium']>
   return sources.health() === undefined ? {state: 'Warning', msg: 'no probe has run yet'} : {state: 'Ok', msg: ''}
 }
 
-/** The rings are memory of the programs: one per group of CPUs, in pages of the kernel's size. */
+/** The rings are memory of the programs, one per group of CPUs: pages of the kernel's size, shared out to CPUs. */
 function flowsModel(sources: ApiSources): Pick<StatusResponse, 'hubble' | 'nodeMonitor'> {
   const flows = sources.flows()
   if (flows === undefined) return {hubble: {state: 'Disabled'}}
@@ -140,6 +139,7 @@ function flowsModel(sources: ApiSources): Pick<StatusResponse, 'hubble' | 'nodeM
     const state = problem === 'starting' ? 'Warning' : 'Failure'
     return {hubble: {state, msg: problem ?? 'not started'}}
   }
+  const cpus = availableParallelism()
   return {
     hubble: {
       state: 'Ok',
@@ -151,8 +151,8 @@ function flowsModel(sources: ApiSources): Pick<StatusResponse, 'hubble' | 'nodeM
       },
     },
     nodeMonitor: {
-      cpus: availableParallelism(),
-      npages: EVENT_RING_BYTES / pageBytes,
+      cpus,
+      npages: Math.floor(counts.ringBytes / pageBytes / cpus),
       pagesize: pageBytes,
       lost: counts.lost,
       unknown: counts.unreadable,

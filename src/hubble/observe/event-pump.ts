@@ -9,6 +9,8 @@ export interface EventSource {
   poll(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number
   /** true while what waits is more than half of what finds room */
   readonly isCrowded: boolean
+  /** bytes that all rings hold */
+  readonly capacity: number
   counts(): {readonly written: number; readonly lost: number}
 }
 
@@ -117,6 +119,11 @@ export class EventPump {
   /** Events that found no room in a ring since the start. */
   get lost(): number {
     return this.#lost - this.#lostAtStart
+  }
+
+  /** Bytes that the rings hold. */
+  get ringBytes(): number {
+    return this.#options.source.capacity
   }
 
   /** No turn brings more events than this. */

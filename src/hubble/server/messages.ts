@@ -58,6 +58,8 @@ export interface WorkerCounts {
   readonly seen: number
   /** found no room in a ring since the start */
   readonly lost: number
+  /** that all rings hold */
+  readonly ringBytes: number
   readonly rate: number
   /** who listen to the monitor */
   readonly listeners: number

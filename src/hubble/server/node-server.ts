@@ -154,12 +154,13 @@ export class NodeServer {
   }
 
   get counts(): WorkerCounts {
-    const {store, lost, rate} = this.#pump
+    const {store, lost, rate, ringBytes} = this.#pump
     return {
       flows: store.size,
       capacity: store.capacity,
       seen: store.next,
       lost,
+      ringBytes,
       rate,
       listeners: this.#monitor.listeners,
       unreadable: store.unreadable,

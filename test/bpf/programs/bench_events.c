@@ -6,7 +6,7 @@
 
 struct event_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, EVENT_RING_BYTES);
+	__uint(max_entries, EVENT_RING_BYTES_MIN);
 };
 
 struct {

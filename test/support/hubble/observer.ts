@@ -16,6 +16,7 @@ class Ring implements EventSource {
   #waiting: EventInput[] = []
   readonly #view = new DataView(new ArrayBuffer(eventCodec.size))
   readonly isCrowded = false
+  readonly capacity = 2 ** 22
   lost = 0
 
   write(...events: readonly EventInput[]): void {

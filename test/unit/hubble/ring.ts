@@ -14,6 +14,7 @@ export class Ring implements EventSource {
     return this.#waiting.length
   }
 
+  readonly capacity = 2 ** 22
   get isCrowded(): boolean {
     return this.#waiting.length > this.room
   }

@@ -1,4 +1,5 @@
 import type {AddressInfo} from 'node:net'
+import {availableParallelism} from 'node:os'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import {agentRoutes} from '../../../../src/agent/api/agent-routes.ts'
 import {healthRoutes} from '../../../../src/agent/api/health-routes.ts'
@@ -270,7 +271,7 @@ test('the thread of flows is told with its numbers, or why it has none', async (
     const {hubble, nodeMonitor} = (await (await call('/v1/healthz')).json()) as StatusResponse
     return {hubble, nodeMonitor}
   }
-  const counts = {flows: 10, capacity: 4095, seen: 5000, lost: 7, unreadable: 1, uptimeMs: 61_500}
+  const counts = {flows: 10, capacity: 4095, seen: 5000, lost: 7, ringBytes: 2 ** 25, unreadable: 1, uptimeMs: 61_500}
   expect(await model()).toEqual({hubble: {state: 'Disabled'}, nodeMonitor: undefined})
 
   flows = {counts, problem: undefined}
@@ -279,7 +280,7 @@ test('the thread of flows is told with its numbers, or why it has none', async (
       state: 'Ok',
       observer: {'current-flows': 10, 'max-flows': 4095, 'seen-flows': 5000, uptime: '61.500s'},
     },
-    nodeMonitor: {lost: 7, unknown: 1, npages: 1024, pagesize: 4096},
+    nodeMonitor: {lost: 7, unknown: 1, npages: Math.floor(8192 / availableParallelism()), pagesize: 4096},
   })
 
   flows = {counts: undefined, problem: 'starting'}
