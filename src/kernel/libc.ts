@@ -131,6 +131,10 @@ export function bindSocket(fd: number, address: Uint8Array, operation: string): 
   checked(systemCall('bind', fd, addressOf(address), address.byteLength), operation)
 }
 
+export function connectSocket(fd: number, address: Uint8Array, operation: string): void {
+  checked(systemCall('connect', fd, addressOf(address), address.byteLength), operation)
+}
+
 export function setSocketOption(fd: number, level: number, name: number, value: number, operation: string): void {
   option.value[0] = BigInt.asUintN(32, BigInt(value)) // four bytes, little-endian
   checked(systemCall('setsockopt', fd, level, name, optionAddress.value, 4), operation)

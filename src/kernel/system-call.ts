@@ -12,12 +12,12 @@ const numbers = {
   x64: {
     ...{bpf: 321, close: 3, fcntl: 72, openat: 257, setns: 308, unshare: 272, socket: 41, bind: 49, sendto: 44},
     ...{recvfrom: 45, setsockopt: 54, getsockopt: 55, ioctl: 16, mount: 165, umount2: 166, clock_gettime: 228},
-    ...{mmap: 9, munmap: 11},
+    ...{mmap: 9, munmap: 11, connect: 42},
   },
   arm64: {
     ...{bpf: 280, close: 57, fcntl: 25, openat: 56, setns: 268, unshare: 97, socket: 198, bind: 200, sendto: 206},
     ...{recvfrom: 207, setsockopt: 208, getsockopt: 209, ioctl: 29, mount: 40, umount2: 39, clock_gettime: 113},
-    ...{mmap: 222, munmap: 215},
+    ...{mmap: 222, munmap: 215, connect: 203},
   },
 } as const
 

@@ -1,6 +1,7 @@
 /** One probe of one address: HTTP to the responder, ICMP echo to the stack. */
-import {execFile} from 'node:child_process'
 import {get} from 'node:http'
+import {KernelError} from '../../kernel/errors.ts'
+import {echo} from '../../kernel/ping-socket.ts'
 import type {Ip} from '../../model/ip.ts'
 
 export interface ProbeResult {
@@ -10,7 +11,7 @@ export interface ProbeResult {
 }
 
 const httpMs = 10_000
-const icmpSeconds = 5
+const icmpMs = 5_000
 
 /** `GET http://<ip>:<port>/hello` on a connection of its own. */
 export function probeHttp(ip: Ip, port: number): Promise<ProbeResult> {
@@ -27,21 +28,12 @@ export function probeHttp(ip: Ip, port: number): Promise<ProbeResult> {
   })
 }
 
-/** One echo by the image's ping. @returns undefined when there is no ping here: nothing is known then */
-export function probeIcmp(ip: Ip): Promise<ProbeResult | undefined> {
-  const args = ['-n', '-c', '1', '-W', String(icmpSeconds), String(ip)]
-  return new Promise((resolve) => {
-    execFile('ping', args, {timeout: (icmpSeconds + 2) * 1000}, (error, stdout, stderr) => {
-      const [, ms] = /time[=<]([\d.]+) ms/.exec(stdout) ?? []
-      if (error?.code === 'ENOENT') resolve(undefined)
-      else if (error === null && ms !== undefined) resolve({failure: '', latencyNs: Math.round(Number(ms) * 1e6)})
-      else resolve({failure: whyNoEcho(stderr), latencyNs: 0})
-    })
-  })
-}
-
-/** Without a word of its own, ping has waited in vain (ping(8): exit code 1); otherwise it could not even ask. */
-function whyNoEcho(stderr: string): string {
-  const last = stderr.trim().split('\n').at(-1) ?? ''
-  return last === '' ? 'Connection timed out' : last.slice(0, 200)
+/** One echo of the stack. */
+export async function probeIcmp(ip: Ip): Promise<ProbeResult> {
+  try {
+    return {failure: '', latencyNs: await echo(ip, icmpMs)}
+  } catch (thrown) {
+    if (!(thrown instanceof KernelError)) throw thrown
+    return {failure: thrown.errno === 'ETIMEDOUT' ? 'Connection timed out' : thrown.message, latencyNs: 0}
+  }
 }

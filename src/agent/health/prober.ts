@@ -139,7 +139,7 @@ export class Prober {
     const [http, icmp] = await Promise.all([probeHttp(target.ip, port), probeIcmp(target.ip)])
     const at = clock.now()
     tables.probes.upsert({...target, ...http, protocol: 'http', at})
-    if (icmp !== undefined) tables.probes.upsert({...target, ...icmp, protocol: 'icmp', at})
+    tables.probes.upsert({...target, ...icmp, protocol: 'icmp', at})
   }
 
   private count(): void {
