@@ -53,7 +53,12 @@ function rowsOf(size: number, found: ReadonlyMap<string, Figures>): BenchRow[] {
     ['connection there and back, p50', 'us', ({dials}: Figures) => dials.map(({p50Us}) => p50Us), 'less'],
     ['connection there and back, p99', 'us', ({dials}: Figures) => dials.map(({p99Us}) => p99Us), 'less'],
     ['processor time a connection', 'us', ({dials}: Figures) => dials.map(({cpuUs}) => cpuUs), 'less'],
-    ['connections not served, of a million', '', ({dials}: Figures) => dials.map(({unservedPpm}) => unservedPpm), 'less'],
+    [
+      'connections not served, of a million',
+      '',
+      ({dials}: Figures) => dials.map(({unservedPpm}) => unservedPpm),
+      'less',
+    ],
     ['a new service answers', 'ms', ({changeMs}: Figures) => changeMs, 'less'],
     ['memory of who programs it', 'MB', ({memoryMb}: Figures) => memoryMb, 'less'],
   ] as const) {
