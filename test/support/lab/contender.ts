@@ -24,7 +24,7 @@ export interface DialFigure {
 const root = join(import.meta.dirname, '../../..')
 const dialer = join(root, 'dist/test/dialer')
 const servers = ['server-1', 'server-2'] as const
-/** Chosen here: the API server takes twenty milliseconds to choose one, one after the other. */
+/** From above those that come while somebody waits. */
 const serviceAddress = (number: number) => `10.96.${1 + (number >> 8)}.${number & 255}`
 /**
  * Addresses of services that come while somebody waits for them: of the lowest 256, which are given out by themselves
