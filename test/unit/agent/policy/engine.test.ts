@@ -14,7 +14,7 @@ const web: Subject = {
 }
 
 function start(): PolicyEngine {
-  const engine = new PolicyEngine(defaultPolicyOptions, new RuleCookies())
+  const engine = new PolicyEngine(defaultPolicyOptions, {cidrGroups: [], services: []}, new RuleCookies())
   engine.addSubject(web)
   engine.recompile('web')
   engine.takeDirty()
