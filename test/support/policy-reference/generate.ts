@@ -41,7 +41,7 @@ export function generateWorld(random: Random): World {
     labels: {role: random.pick(['infra', 'worker']), 'kubernetes.io/hostname': name},
     ips: [`172.16.0.${i + 1}`, `fc00:f::${i + 1}`],
   }))
-  const nodeSelectors = random.chance(0.7)
+  const nodeSelectors = random.chance(0.85)
   return {
     nodeSelectors,
     cluster: random.chance(0.2) ? 'east' : 'default',
@@ -261,7 +261,7 @@ function ciliumRule(random: Random, direction: 'ingress' | 'egress', deny: boole
     [3, () => ({[`${at}Entities`]: random.some(entities, random.chance(0.1) ? 0 : 1, 2)})],
     [direction === 'egress' ? 4 : 0, () => ({toServices: [serviceItem(random)]})],
     [!deny && direction === 'egress' ? 0.3 : 0, () => ({toFQDNs: [{matchName: 'example.com'}]})],
-    [nodes ? 4 : 0, () => ({[`${at}Nodes`]: list(random, 1, 2, () => peerNodeSelector(random))})],
+    [nodes ? 6 : 0, () => ({[`${at}Nodes`]: list(random, 1, 2, () => peerNodeSelector(random))})],
     [4, () => ({})],
   )
   random.choose<void>(

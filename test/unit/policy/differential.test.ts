@@ -13,7 +13,7 @@ const verdicts = Number(process.env['POLICY_VERDICTS'] ?? 1_000_000)
 
 const everyShape: readonly Shape[] = [
   ...(['deny', 'deny over allow', 'port range', 'named port', 'cidr with except', 'entity', 'icmp'] as const),
-  'empty selector',
+  ...(['empty selector', 'node selector'] as const),
 ]
 
 test('compiled rule sets say what the reference says', {timeout: 60_000 + verdicts}, () => {
