@@ -87,7 +87,10 @@ struct config {
 	__u8 deny_response;   /* enum deny_response: what denied senders are told */
 	__u8 event_payload; /* bytes of packets that events carry, EVENT_PAYLOAD_MAX at most; 0: none */
 	__u8 dsr;	    /* enum dsr_dispatch, for frontends with FRONTEND_DSR */
-	__u8 pad[7];
+	__u8 pad[3];
+	/* source ports for when those of the range are used up, host order; 0: none. Processes of the node listen on some */
+	__u16 nat_low_min;
+	__u16 nat_low_max;
 	__u64 host_cookie; /* of the node's network namespace */
 	/* Where the bytes of struct flow stand in the layout before: runs that both have. The first holds `expires`, at 0 in
 	 * every layout. */

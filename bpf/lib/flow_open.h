@@ -14,11 +14,13 @@
 
 #define FLOW_TAKEN 2 /* the key belongs to another live flow */
 
-/* How many source ports are tried before the packet is refused; in the second half also those of connections that
- * have ended but not expired. Any of the range, so that taken ports do not grow into long runs that are walked to no
- * end; the last ones are neighbours, by which a small range is tried whole. */
-#define NAT_TRIES	    256
-#define NAT_NEIGHBOURS_FROM 192
+/* Source ports that are tried before the packet is refused; from NAT_EAGER_FROM on also those of connections that have
+ * ended but not expired. Any of the range, so that taken ports do not grow into long runs that are walked to no end; then
+ * neighbours, by which a small range is tried whole; then those of the second range. */
+#define NAT_EAGER_FROM	    64
+#define NAT_NEIGHBOURS_FROM 128
+#define NAT_LOW_FROM	    160
+#define NAT_TRIES	    352
 
 #ifndef EEXIST
 #define EEXIST 17
@@ -91,76 +93,116 @@ __separate int flow_claim(bool reverse, __u64 now, bool eager)
 	return FLOW_TAKEN;
 }
 
-struct port_search {
-	__u64 now;
-	__u32 first;  /* of the range */
-	__u32 range;  /* its size */
-	__u32 random; /* where in it neighbours are tried */
-	int result;
-	__u32 keep; /* 1: the original port may be kept */
-	__u32 only; /* 1: and no other may be taken */
+/* Does a process of the node listen on this port, or speak from it to this peer? Answers would not find the right one. */
+static __always_inline bool port_is_the_nodes(struct __sk_buff *ctx, struct scratch *s)
+{
+	const struct flow_key *key = &s->reverse_key;
+	struct bpf_sock_tuple *tuple = (void *)s->sockets;
+	struct bpf_sock *socket;
+	__u32 size;
+
+	if (addr_is_v4(&key->src)) {
+		tuple->ipv4.saddr = key->src.w[3];
+		tuple->ipv4.daddr = key->dst.w[3];
+		tuple->ipv4.sport = key->sport;
+		tuple->ipv4.dport = key->dport;
+		size = sizeof(tuple->ipv4);
+	} else {
+		memcpy(tuple->ipv6.saddr, &key->src, 16);
+		memcpy(tuple->ipv6.daddr, &key->dst, 16);
+		tuple->ipv6.sport = key->sport;
+		tuple->ipv6.dport = key->dport;
+		size = sizeof(tuple->ipv6);
+	}
+	socket = key->proto == IPPROTO_TCP
+			 ? bpf_sk_lookup_tcp(ctx, tuple, size, BPF_F_CURRENT_NETNS, 0)
+			 : bpf_sk_lookup_udp(ctx, tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return false;
+	bpf_sk_release(socket);
+	return true;
+}
+
+/* What alone is on the stack: a packet cannot be kept elsewhere. */
+struct port_context {
+	struct __sk_buff *ctx;
 };
 
 /* bpf_loop callback: claims the reverse entry with the i-th port. */
-static long port_try(__u32 i, struct port_search *search)
+static long port_try(__u32 i, struct port_context *context)
 {
 	struct scratch *s = scratch();
+	struct port_search *search;
 	__be16 port;
 
 	if (!s)
 		return 1;
+	search = &s->search;
 	port = s->forward_key.sport;
-	if (i || !search->keep) {
+	if (i >= NAT_LOW_FROM) {
+		if (!search->low)
+			return 1;
+		port = bpf_htons(cfg.nat_low_min + bpf_get_prandom_u32() % search->low);
+	} else if (i || !search->keep) {
 		__u32 at = i < NAT_NEIGHBOURS_FROM ? bpf_get_prandom_u32() : search->random + i;
 
 		port = bpf_htons(search->first + at % search->range);
 	}
 	s->forward.to_sport = port;
 	s->reverse_key.dport = port;
-	search->result = flow_claim(true, search->now, i >= NAT_TRIES / 2);
+	if (i >= NAT_LOW_FROM && port_is_the_nodes(context->ctx, s))
+		return 0;
+	search->result = flow_claim(true, search->now, i >= NAT_EAGER_FROM);
 	if (search->result != FLOW_TAKEN)
 		return 1;
 	return search->only != 0;
 }
 
 /* Finds a source port with which the flow's answers are told from all others', and claims it. */
-static __noinline int flow_claim_port(struct pkt *p, struct scratch *s, bool translated)
+static __noinline int flow_claim_port(struct __sk_buff *ctx, struct pkt *p, struct scratch *s,
+				      bool translated)
 {
-	struct port_search search = {.now = p->now};
+	struct port_context context = {.ctx = ctx};
+	struct port_search *search = &s->search;
 	__u16 port = bpf_ntohs(p->key.sport);
 
+	memset(search, 0, sizeof(*search));
+	search->now = p->now;
 	switch (p->key.proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
-		search.first = cfg.nat_port_min;
-		search.range = cfg.nat_port_max - cfg.nat_port_min + 1;
+		search->first = cfg.nat_port_min;
+		search->range = cfg.nat_port_max - cfg.nat_port_min + 1;
+		if (cfg.nat_low_min)
+			search->low = cfg.nat_low_max - cfg.nat_low_min + 1;
 		/* a kept port outside the range could be one that this node listens on */
-		search.keep = !translated || (port >= cfg.nat_port_min && port <= cfg.nat_port_max);
+		search->keep =
+			!translated || (port >= cfg.nat_port_min && port <= cfg.nat_port_max);
 		break;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMP6:
-		search.range = 65536;
-		search.keep = true;
-		search.only = !(p->flags & PKT_ECHO) || !p->key.sport;
+		search->range = 65536;
+		search->keep = true;
+		search->only = !(p->flags & PKT_ECHO) || !p->key.sport;
 		break;
 	default:
 		/* SCTP's checksum does not bear another port; other protocols have none */
-		search.keep = search.only = true;
+		search->keep = search->only = true;
 	}
 	/* the answers' node knows only the client's own port */
 	if (cfg.dsr && dsr_keeps_port(&s->forward))
-		search.keep = search.only = true;
-	if (translated && search.only && p->key.proto != IPPROTO_SCTP && !(p->flags & PKT_ECHO))
+		search->keep = search->only = true;
+	if (translated && search->only && p->key.proto != IPPROTO_SCTP && !(p->flags & PKT_ECHO))
 		return -DROP_UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE;
-	if (!search.range)
-		search.range = 1;
+	if (!search->range)
+		search->range = 1;
 	/* who asks the node itself knows by which port */
 	if ((p->flags & PKT_HOST) && !hook_is_egress(p->hook))
-		search.keep = search.only = true;
-	search.random = bpf_get_prandom_u32() % 65536;
-	search.result = FLOW_TAKEN;
-	bpf_loop(NAT_TRIES, port_try, &search, 0);
-	return search.result == FLOW_TAKEN ? -DROP_NO_MAPPING_FOR_NAT_MASQUERADE : search.result;
+		search->keep = search->only = true;
+	search->random = bpf_get_prandom_u32() % 65536;
+	search->result = FLOW_TAKEN;
+	bpf_loop(NAT_TRIES, port_try, &context, 0);
+	return search->result == FLOW_TAKEN ? -DROP_NO_MAPPING_FOR_NAT_MASQUERADE : search->result;
 }
 
 static __always_inline bool shard_has_room(const struct flow_key *key)
@@ -252,6 +294,12 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 	if (ways.masquerade) {
 		if (p->flags & PKT_NO_PORTS)
 			return -DROP_FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND;
+		/* the stack has found the way, and does not say by which source */
+		if (cfg.route_source && p->hook != HOOK_FROM_CONTAINER) {
+			ret = route_find(ctx, p, &p->key.src, &s->target.addr, &s->route);
+			if (ret)
+				return ret;
+		}
 		ret = masquerade_address(p,
 					 p->hook == HOOK_FROM_CONTAINER ? s->route.ifindex
 									: ctx_read(ctx, ifindex),
@@ -315,7 +363,7 @@ __separate int flow_open(struct __sk_buff *ctx, struct pkt *p)
 		dsr_open(p, s);
 	if (!shard_has_room(&s->forward_key) || !shard_has_room(&s->reverse_key))
 		return -DROP_TOO_MANY_UNANSWERED;
-	ret = flow_claim_port(p, s, s->forward.flags & FLOW_SNAT);
+	ret = flow_claim_port(ctx, p, s, s->forward.flags & FLOW_SNAT);
 	if (ret)
 		return ret;
 	if (s->forward.to_sport != p->key.sport && !(s->forward.flags & FLOW_WRAPPED)) {

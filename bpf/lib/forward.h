@@ -23,12 +23,16 @@
 #define BPF_FIB_LOOKUP_SKIP_NEIGH (1U << 2)
 #endif
 
+#ifndef BPF_FIB_LOOKUP_OUTPUT
+#define BPF_FIB_LOOKUP_OUTPUT (1U << 1)
+#endif
+
 #ifndef BPF_FIB_LOOKUP_SRC
 #define BPF_FIB_LOOKUP_SRC (1U << 4)
 #endif
 
-/* Asks the routing table as the stack would for a packet that came in by this device. A missing neighbour is no
- * failure: the packet's own sending resolves it. Returns 0 or a negative reason with ext_error. */
+/* Asks the routing table as the stack would for a packet that came in by this device, or that leaves by it. A missing
+ * neighbour is no failure: the packet's own sending resolves it. Returns 0 or a negative reason with ext_error. */
 __separate int route_find(struct __sk_buff *ctx, struct pkt *p, const struct addr *src,
 			  const struct addr *dst, struct route *route)
 {
@@ -39,6 +43,8 @@ __separate int route_find(struct __sk_buff *ctx, struct pkt *p, const struct add
 
 	if (!p || !src || !dst || !route)
 		return -DROP_INVALID_TC_BUFFER;
+	if (p->hook == HOOK_TO_NETDEV)
+		flags |= BPF_FIB_LOOKUP_OUTPUT;
 	v6 = pkt_is_v6(p);
 	fib.family = v6 ? AF_INET6 : AF_INET;
 	fib.l4_protocol = p->key.proto;

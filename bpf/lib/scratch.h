@@ -67,6 +67,19 @@ struct dsr {
 	__u8 pad;
 };
 
+/* How a source port is looked for. */
+struct port_search {
+	__u64 now;
+	__u32 first;  /* of the range */
+	__u32 range;  /* its size */
+	__u32 low;    /* size of the second range; 0: none */
+	__u32 random; /* where in it neighbours are tried */
+	int result;
+	__u32 keep; /* 1: the original port may be kept */
+	__u32 only; /* 1: and no other may be taken */
+	__u32 pad;
+};
+
 #define QUOTE_BYTES 1280
 
 struct scratch {
@@ -82,6 +95,8 @@ struct scratch {
 	struct addr source; /* to masquerade with */
 	struct told told;
 	struct dsr dsr;
+	struct port_search search;
+	__u32 sockets[10]; /* struct bpf_sock_tuple: whose is this port? */
 	__u8 quote[QUOTE_BYTES];
 };
 

@@ -217,6 +217,7 @@ const settings = {
   devices: words(),
   'force-device-detection': flag(false),
   'enable-ipv4-masquerade': flag(true),
+  'enable-masquerade-to-route-source': flag(false),
   'enable-ipv6-masquerade': flag(true),
   'enable-bpf-masquerade': flag(true),
   'egress-masquerade-interfaces': words(),

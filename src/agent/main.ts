@@ -42,7 +42,7 @@ import {NodePools} from './ipam/node-pools.ts'
 import {KubernetesProbe} from './kubernetes-probe.ts'
 import {applyLogLevel} from './log-level.ts'
 import {metricPrefix} from './metrics.ts'
-import {natPorts} from './node/datapath-config.ts'
+import {natPortCount} from './node/datapath-config.ts'
 import type {DeviceChoice} from './node/device-watch.ts'
 import {NodeFactsFile} from './node/facts.ts'
 import {kernelState} from './node/kernel-state.ts'
@@ -165,7 +165,7 @@ export class Agent {
     this.natSaturation = new NatSaturation(context.registry, {
       clock,
       intervalMs: config['nat-map-stats-interval'],
-      ports: natPorts.max - natPorts.min + 1,
+      ports: natPortCount(config),
       shards: () => this.datapath && readFlowShards((name) => this.datapath!.generation.map(name)),
     })
     this.claims = new ClaimsPart(context, tables)

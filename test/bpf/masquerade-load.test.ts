@@ -11,7 +11,7 @@ const firstPort = 20_000
 let node: BpfNode
 beforeAll(async () => {
   node = await BpfNode.make('load', {
-    config: {flowShards: 256, natPortMin: 1024, natPortMax: 65_535},
+    config: {flowShards: 256, natPortMin: 32_768, natPortMax: 65_535, natLowMin: 1024, natLowMax: 29_999},
   })
 })
 afterAll(() => node?.close())

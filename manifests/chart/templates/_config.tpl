@@ -81,6 +81,7 @@ devices: {{ join " " . | quote }}
 force-device-detection: {{ .forceDeviceDetection | quote }}
 enable-ipv4-masquerade: {{ include "cilium.masqueradeIPv4" $ | quote }}
 enable-ipv6-masquerade: {{ .enableIPv6Masquerade | quote }}
+enable-masquerade-to-route-source: {{ .enableMasqueradeRouteSource | quote }}
 enable-bpf-masquerade: "true"
 {{- with include "cilium.words" .egressMasqueradeInterfaces | fromYamlArray }}
 egress-masquerade-interfaces: {{ join "," . | quote }}

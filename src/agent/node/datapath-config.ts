@@ -24,8 +24,24 @@ export interface DatapathNode {
 /** Addresses that nobody ever has (RFC 7600 dummy address, RFC 6666 discard prefix): for reassembled datagrams. */
 export const defragAddresses = {v4: Ip.of('192.0.0.8'), v6: Ip.of('100::8')} as const
 
-/** Source ports of translated flows. */
-export const natPorts = {min: 32_768, max: 65_535} as const
+/** Source ports of translated flows: those of the first range, and what is below node ports when these are used up. */
+export function natPorts(config: AgentConfig): {
+  readonly min: number
+  readonly max: number
+  readonly lowMin: number
+  readonly lowMax: number
+} {
+  const [nodeportMin] = portRange(config['node-port-range'])
+  const lowMax = Math.min(nodeportMin, 32_768) - 1
+  const low = lowMax < 1024 ? {lowMin: 0, lowMax: 0} : {lowMin: 1024, lowMax}
+  return {min: 32_768, max: 65_535, ...low}
+}
+
+/** How many source ports one masquerade address has for one destination. */
+export function natPortCount(config: AgentConfig): number {
+  const {min, max, lowMin, lowMax} = natPorts(config)
+  return max - min + 1 + (lowMin === 0 ? 0 : lowMax - lowMin + 1)
+}
 
 const noAddress = new Uint8Array(16)
 /** Two entries of about 250 bytes, with what a hash map adds. */
@@ -36,6 +52,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
   const native4 = config['ipv4-native-routing-cidr']
   const native6 = config['ipv6-native-routing-cidr']
   const [nodeportMin, nodeportMax] = portRange(config['node-port-range'])
+  const ports = natPorts(config)
   const on = (flag: boolean) => (flag ? 1 : 0)
   return {
     ...configZero,
@@ -44,6 +61,7 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     tunnel: on(config['routing-mode'] === 'tunnel'),
     masqueradeIpv4: on(config['enable-ipv4'] && config['enable-ipv4-masquerade']),
     masqueradeIpv6: on(config['enable-ipv6'] && config['enable-ipv6-masquerade']),
+    routeSource: on(config['enable-masquerade-to-route-source']),
     sourceCheck: on(config['enable-source-ip-verification']),
     // the mode may change while programs run: with `never` every endpoint has the open set
     policy: 1,
@@ -86,8 +104,10 @@ export function datapathConfig(config: AgentConfig, node: DatapathNode): Config 
     anyEstablishedS: 60,
     anyOpeningS: 60,
     fragmentS: 30,
-    natPortMin: natPorts.min,
-    natPortMax: natPorts.max,
+    natPortMin: ports.min,
+    natPortMax: ports.max,
+    natLowMin: ports.lowMin,
+    natLowMax: ports.lowMax,
     nodeportMin,
     nodeportMax,
     clusterId: config['cluster-id'],

@@ -16,14 +16,22 @@ import {listGenerations, pinPaths} from '../../datapath/pins.ts'
 import {listPins} from '../../kernel/bpf/file-system.ts'
 import {readMapInfo} from '../../kernel/bpf/info.ts'
 import {openPin} from '../../kernel/bpf/pin.ts'
+import {fibSourceFlag, probeFibFlags} from '../../kernel/bpf/probe.ts'
 import {closeFd} from '../../kernel/libc.ts'
 import type {NetlinkSocket} from '../../kernel/netlink/socket.ts'
-import {hasCode} from '../../runtime/errors.ts'
+import {declareErrors, fail, hasCode} from '../../runtime/errors.ts'
 import type {AgentConfig} from '../config.ts'
 import type {EndpointSets} from '../reconcile/datapath-door.ts'
 import {LoadedDatapath, restoredAddresses} from '../reconcile/loaded-datapath.ts'
 import type {AddressRow} from '../state/rows.ts'
 import {type DatapathNode, datapathConfig, maglevSeed} from './datapath-config.ts'
+
+const codes = declareErrors({
+  MASQUERADE_ROUTE_SOURCE_UNSUPPORTED: {
+    what: "this kernel does not tell programs a route's source address, which enableMasqueradeRouteSource=true needs",
+    advice: 'take a kernel from 6.7 on, or set the value to false: pods then leave with the address of the device',
+  },
+})
 
 export interface OpenedDatapath {
   readonly datapath: LoadedDatapath
@@ -40,6 +48,8 @@ export function openDatapath(options: {
   readonly node: DatapathNode
   readonly socket: NetlinkSocket
 }): OpenedDatapath {
+  if (options.config['enable-masquerade-to-route-source'] && !probeFibFlags(fibSourceFlag))
+    fail(codes.MASQUERADE_ROUTE_SOURCE_UNSUPPORTED, {})
   const root = join(options.config['bpf-root'], 'cilium')
   settleSwitches(root)
   const restored = addressesBefore(root)

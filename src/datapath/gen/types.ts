@@ -234,6 +234,8 @@ export interface Config {
   readonly denyResponse: number
   readonly eventPayload: number
   readonly dsr: number
+  readonly natLowMin: number
+  readonly natLowMax: number
   readonly hostCookie: bigint
   readonly beforeFrom: readonly number[]
   readonly beforeTo: readonly number[]
@@ -301,6 +303,8 @@ export const configOffsets = {
   denyResponse: 242,
   eventPayload: 243,
   dsr: 244,
+  natLowMin: 248,
+  natLowMax: 250,
   hostCookie: 256,
   beforeFrom: 264,
   beforeTo: 288,
@@ -313,7 +317,7 @@ export const configCodec: Codec<Config> = {
     view.setUint16(offset + 70, 0)
     view.setUint8(offset + 245, 0)
     view.setUint16(offset + 246, 0)
-    view.setBigUint64(offset + 248, 0n)
+    view.setUint32(offset + 252, 0)
     view.setUint32(offset, value.generation, true)
     view.setUint8(offset + 4, value.test)
     view.setUint8(offset + 5, value.enableIpv4)
@@ -373,6 +377,8 @@ export const configCodec: Codec<Config> = {
     view.setUint8(offset + 242, value.denyResponse)
     view.setUint8(offset + 243, value.eventPayload)
     view.setUint8(offset + 244, value.dsr)
+    view.setUint16(offset + 248, value.natLowMin, true)
+    view.setUint16(offset + 250, value.natLowMax, true)
     view.setBigUint64(offset + 256, value.hostCookie, true)
     for (let i = 0; i < 12; i++) {
       view.setUint16(offset + 264 + i * 2, value.beforeFrom[i]!, true)
@@ -444,6 +450,8 @@ export const configCodec: Codec<Config> = {
     denyResponse: view.getUint8(offset + 242),
     eventPayload: view.getUint8(offset + 243),
     dsr: view.getUint8(offset + 244),
+    natLowMin: view.getUint16(offset + 248, true),
+    natLowMax: view.getUint16(offset + 250, true),
     hostCookie: view.getBigUint64(offset + 256, true),
     beforeFrom: Array.from({length: 12}, (_, i) => view.getUint16(offset + 264 + i * 2, true)),
     beforeTo: Array.from({length: 12}, (_, i) => view.getUint16(offset + 288 + i * 2, true)),
@@ -512,6 +520,8 @@ export const configZero: Config = {
   denyResponse: 0,
   eventPayload: 0,
   dsr: 0,
+  natLowMin: 0,
+  natLowMax: 0,
   hostCookie: 0n,
   beforeFrom: Array.from({length: 12}, () => 0),
   beforeTo: Array.from({length: 12}, () => 0),
@@ -1908,6 +1918,67 @@ export const policySetKeyZero: PolicySetKey = {
   part: 0,
 }
 
+/** struct port_search, 40 bytes */
+export interface PortSearch {
+  readonly now: bigint
+  readonly first: number
+  readonly range: number
+  readonly low: number
+  readonly random: number
+  readonly result: number
+  readonly keep: number
+  readonly only: number
+}
+
+/** Bytes from the start, for readers of single fields. */
+export const portSearchOffsets = {
+  now: 0,
+  first: 8,
+  range: 12,
+  low: 16,
+  random: 20,
+  result: 24,
+  keep: 28,
+  only: 32,
+} as const
+
+export const portSearchCodec: Codec<PortSearch> = {
+  size: 40,
+  encode(value, view, offset) {
+    view.setUint32(offset + 36, 0)
+    view.setBigUint64(offset, value.now, true)
+    view.setUint32(offset + 8, value.first, true)
+    view.setUint32(offset + 12, value.range, true)
+    view.setUint32(offset + 16, value.low, true)
+    view.setUint32(offset + 20, value.random, true)
+    view.setInt32(offset + 24, value.result, true)
+    view.setUint32(offset + 28, value.keep, true)
+    view.setUint32(offset + 32, value.only, true)
+  },
+  decode: (view, offset) => ({
+    now: view.getBigUint64(offset, true),
+    first: view.getUint32(offset + 8, true),
+    range: view.getUint32(offset + 12, true),
+    low: view.getUint32(offset + 16, true),
+    random: view.getUint32(offset + 20, true),
+    result: view.getInt32(offset + 24, true),
+    keep: view.getUint32(offset + 28, true),
+    only: view.getUint32(offset + 32, true),
+  }),
+}
+
+/** All fields zero: spread it and set what matters. */
+export const portSearchZero: PortSearch = {
+  now: 0n,
+  first: 0,
+  range: 0,
+  low: 0,
+  random: 0,
+  result: 0,
+  keep: 0,
+  only: 0,
+}
+
 /** struct prefix_key, 20 bytes */
 export interface PrefixKey {
   readonly bits: number
@@ -2162,7 +2233,7 @@ export const toldZero: Told = {
   id: 0,
 }
 
-/** struct scratch, 2008 bytes */
+/** struct scratch, 2088 bytes */
 export interface Scratch {
   readonly forward: Flow
   readonly reverse: Flow
@@ -2176,6 +2247,8 @@ export interface Scratch {
   readonly source: Uint8Array
   readonly told: Told
   readonly dsr: Dsr
+  readonly search: PortSearch
+  readonly sockets: readonly number[]
   readonly quote: Uint8Array
 }
 
@@ -2193,13 +2266,15 @@ export const scratchOffsets = {
   source: 628,
   told: 644,
   dsr: 688,
-  quote: 724,
+  search: 728,
+  sockets: 768,
+  quote: 808,
 } as const
 
 export const scratchCodec: Codec<Scratch> = {
-  size: 2008,
+  size: 2088,
   encode(value, view, offset) {
-    view.setUint32(offset + 2004, 0)
+    view.setUint32(offset + 724, 0)
     flowCodec.encode(value.forward, view, offset)
     flowCodec.encode(value.reverse, view, offset + 160)
     flowKeyCodec.encode(value.forwardKey, view, offset + 320)
@@ -2212,7 +2287,11 @@ export const scratchCodec: Codec<Scratch> = {
     writeBytes(view, offset + 628, 16, value.source)
     toldCodec.encode(value.told, view, offset + 644)
     dsrCodec.encode(value.dsr, view, offset + 688)
-    writeBytes(view, offset + 724, 1280, value.quote)
+    portSearchCodec.encode(value.search, view, offset + 728)
+    for (let i = 0; i < 10; i++) {
+      view.setUint32(offset + 768 + i * 4, value.sockets[i]!, true)
+    }
+    writeBytes(view, offset + 808, 1280, value.quote)
   },
   decode: (view, offset) => ({
     forward: flowCodec.decode(view, offset),
@@ -2227,7 +2306,9 @@ export const scratchCodec: Codec<Scratch> = {
     source: readBytes(view, offset + 628, 16),
     told: toldCodec.decode(view, offset + 644),
     dsr: dsrCodec.decode(view, offset + 688),
-    quote: readBytes(view, offset + 724, 1280),
+    search: portSearchCodec.decode(view, offset + 728),
+    sockets: Array.from({length: 10}, (_, i) => view.getUint32(offset + 768 + i * 4, true)),
+    quote: readBytes(view, offset + 808, 1280),
   }),
 }
 
@@ -2245,6 +2326,8 @@ export const scratchZero: Scratch = {
   source: new Uint8Array(16),
   told: toldZero,
   dsr: dsrZero,
+  search: portSearchZero,
+  sockets: Array.from({length: 10}, () => 0),
   quote: new Uint8Array(1280),
 }
 

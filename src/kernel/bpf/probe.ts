@@ -188,12 +188,15 @@ function probeHelpers() {
   }
 }
 
+/** BPF_FIB_LOOKUP_SRC */
+export const fibSourceFlag = 1 << 4
+
 function probeRoutes() {
-  const [direct, skipNeighbour, table, source, mark] = [1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5] as const
+  const [direct, skipNeighbour, table, mark] = [1 << 0, 1 << 2, 1 << 3, 1 << 5] as const
   return {
     fibSkipNeighbour: probeFibFlags(skipNeighbour),
     fibTable: probeFibFlags(direct | table),
-    fibSource: probeFibFlags(source),
+    fibSource: probeFibFlags(fibSourceFlag),
     fibMark: probeFibFlags(mark),
   }
 }
