@@ -1,7 +1,9 @@
 /**
- * What a packet to a node port costs whose backend is on another node, in the driver (XDP) and behind it (tc): the
- * programs alone by BPF_PROG_TEST_RUN, and with everything around them by frames that cross a veth pair one after another.
- * All take turns.
+ * What a packet to a node port costs whose backend is on another node, in the driver (XDP), behind it (tc), and by
+ * kube-proxy in both of its modes: the programs alone by BPF_PROG_TEST_RUN, and with everything around them by frames that
+ * cross a veth pair one after another. All take turns.
+ *
+ *     ROUNDS=1 PROXIES= npm run bench -- xdp          without kube-proxy, and so without a lab
  */
 import {resolve} from 'node:path'
 import {frontendKind} from '../../src/datapath/gen/enums.ts'
@@ -11,18 +13,23 @@ import {type LoadedObject, loadObject} from '../../src/kernel/bpf/object.ts'
 import {runSkbProgram, runXdpProgram} from '../../src/kernel/bpf/test-run.ts'
 import {bytes, u32} from '../../src/kernel/codec.ts'
 import {closeFd} from '../../src/kernel/libc.ts'
-import {BpfNode, devices, type Plan, plans} from '../bpf/node.ts'
+import {BpfNode, devices, macs, type Plan, plans} from '../bpf/node.ts'
 import {NodeServices} from '../bpf/services.ts'
 import {answer} from '../bpf/support/answer.ts'
-import {tcp} from '../bpf/support/packet.ts'
+import {type Packet, tcp} from '../bpf/support/packet.ts'
+import {until} from '../support/lab/cluster.ts'
 import type {BenchRow} from './rows.ts'
+import {forwarded, KubeProxies, type ProxyMode} from './support/kube-proxies.ts'
 import {againShape, againValue, targetShape} from './support/same-packet.ts'
 
-const rounds = 7
+const rounds = Number(process.env['ROUNDS'] ?? 7)
+const proxies = (process.env['PROXIES'] ?? 'iptables,nftables').split(',').filter(Boolean) as ProxyMode[]
 const repeat = 50_000
 /** Frames of one round that cross the pair. */
 const frames = 200_000
 const frameBytes = 128
+const nodePort = 30080
+const backendPort = 8080
 const wire = 1_000_000 + devices.eth0
 
 const frameShape = {name: 'frame', type: mapTypes.array, maxEntries: 1, key: u32, value: bytes(frameBytes)}
@@ -40,39 +47,65 @@ export default async function bench(): Promise<BenchRow[]> {
   const frame = loadObject(`${programs}/bench_frame.o`)
   const entry = loadObject(`${programs}/bench_entry.o`)
   const services = new NodeServices(node)
+  const lab = new KubeProxies()
+  const others: BpfNode[] = []
   try {
     const cases = plans.flatMap((plan) => {
       const packet = connect(plan, node, services)
       return [...alone(plan, node, frame, entry, packet), ...crossing(plan, node, frame, packet)]
     })
-    const results = new Map(cases.map((one) => [one, [] as number[]]))
-    for (let round = 0; round <= rounds; round++) {
-      for (const one of cases) {
-        const cost = node.inside(one.run)
-        if (round > 0) results.get(one)!.push(cost)
+    if (proxies.length > 0) await lab.up(nodePort, backendPort)
+    for (const mode of proxies) {
+      const other = await BpfNode.make(`bench-${mode}`)
+      others.push(other)
+      await lab.serve(other, mode)
+      for (const plan of plans) {
+        const packet = sized(client(plan)).mac(macs.gateway, macs.eth0).bytes
+        await served(plan, other, frame, packet)
+        cases.push(proxied(plan, other, mode, frame, packet))
       }
     }
-    return cases.map((one) => {
-      const all = results.get(one)!.sort((a, b) => a - b)
-      const median = all[Math.floor(all.length / 2)]!
-      return {name: one.name, unit: 'ns', median, min: all[0]!, max: all.at(-1)!, runs: rounds, note: one.note}
-    })
+    return measure(cases)
   } finally {
+    if (proxies.length > 0) await lab.down()
     services.close()
     for (const object of [frame, entry]) object.close()
-    node.close()
+    for (const one of [node, ...others]) one.close()
   }
 }
 
+/** All in turns; the first round is not counted. */
+function measure(cases: readonly Case[]): BenchRow[] {
+  const results = new Map(cases.map((one) => [one, [] as number[]]))
+  for (let round = 0; round <= rounds; round++) {
+    for (const one of cases) {
+      const cost = one.run()
+      if (round > 0) results.get(one)!.push(cost)
+    }
+  }
+  return cases.map((one) => {
+    const all = results.get(one)!.sort((a, b) => a - b)
+    const median = all[Math.floor(all.length / 2)]!
+    return {name: one.name, unit: 'ns', median, min: all[0]!, max: all.at(-1)!, runs: rounds, note: one.note}
+  })
+}
+
+const client = ({node, outside, end}: Plan): Packet => tcp(end(outside, 40001), end(node, nodePort))
+
+/** A packet with data, as large as a frame of the bench. */
+function sized(packet: Packet): Packet {
+  return packet.push(frameBytes - packet.push('').bytes.length)
+}
+
 /** A connection to a node port. @returns a packet of it, as large as a frame of the bench */
-function connect({node: own, remote, outside, end}: Plan, node: BpfNode, services: NodeServices): Uint8Array {
-  services.add(end(own, 30080), [end(remote, 8080)], {kind: frontendKind.FRONTEND_NODE_PORT})
-  const client = tcp(end(outside, 40001), end(own, 30080))
-  const sent = node.fromNet(client.syn())
+function connect(plan: Plan, node: BpfNode, services: NodeServices): Uint8Array {
+  const {node: own, remote, end} = plan
+  const kind = frontendKind.FRONTEND_NODE_PORT
+  services.add(end(own, nodePort), [end(remote, backendPort)], {kind})
+  const sent = node.fromNet(client(plan).syn())
   node.fromNet(answer(sent.packet).synAck())
-  node.fromNet(client.ack())
-  const empty = client.push('').bytes.length
-  return client.push(frameBytes - empty).bytes
+  node.fromNet(client(plan).ack())
+  return sized(client(plan)).bytes
 }
 
 /** The programs themselves, less what giving them the packet costs. */
@@ -101,67 +134,111 @@ function alone(plan: Plan, node: BpfNode, frame: LoadedObject, entry: LoadedObje
     {
       name: `${v} program, XDP`,
       note: 'with the routing and neighbour tables',
-      run: () => {
-        prepare()
-        return xdp(node.program('cil_xdp_entry')) - xdp(frame.program('bench_drop').fd)
-      },
+      run: () =>
+        node.inside(() => {
+          prepare()
+          return xdp(node.program('cil_xdp_entry')) - xdp(frame.program('bench_drop').fd)
+        }),
     },
     {
       name: `${v} program, tc`,
       note: 'without the packet’s allocation and the neighbour table',
-      run: () => {
-        prepare()
-        return tc(node.program('cil_from_netdev')) - tc(entry.program('bench_nothing').fd)
-      },
+      run: () =>
+        node.inside(() => {
+          prepare()
+          return tc(node.program('cil_from_netdev')) - tc(entry.program('bench_nothing').fd)
+        }),
     },
   ]
 }
 
-/** Frames out of the other end of the node's device and back, less what the way to it costs. */
-function crossing(plan: Plan, node: BpfNode, frame: LoadedObject, packet: Uint8Array): Case[] {
-  const v = `IPv${plan.family}`
-  const send = frame.program('bench_send').fd
-  /** ns a frame with a program in the node's driver, and the tc program behind it */
-  const through = (driver: number): number => {
-    node.fromNet(packet)
+/** What a node does with a frame from the wire: the program in its driver, those behind it, and how many it has sent on. */
+interface Way {
+  readonly node: BpfNode
+  readonly packet: Uint8Array
+  /** 'drop': what it costs to bring frames there */
+  readonly driver: number
+  readonly behind: readonly (() => number)[]
+  /** of the node so far */
+  readonly sent: () => number
+}
+
+/** Sends frames to a node's device, out of its other end. @returns ns a frame that was sent on */
+function through(frame: LoadedObject, {node, packet, driver, behind, sent}: Way): number {
+  return node.inside(() => {
     using frames_ = frame.map(frameShape)
     frames_.put(0, packet)
     const links = [
       attachXdp(driver, devices.eth0, 'native'),
       // without a program here the driver does not take frames back
       attachXdp(frame.program('bench_drop').fd, wire, 'native'),
-      attachTcx(node.program('cil_from_netdev'), devices.eth0, 'ingress'),
-      attachTcx(node.program('cil_to_netdev'), devices.eth0, 'egress'),
+      ...behind.map((attach) => attach()),
     ]
     try {
-      const before = passed(node)
+      const before = sent()
       const start = process.hrtime.bigint()
-      runXdpProgram(send, packet, {ingressIfindex: wire}, {repeat: frames, live: true})
+      runXdpProgram(frame.program('bench_send').fd, packet, {ingressIfindex: wire}, {repeat: frames, live: true})
       const took = Number(process.hrtime.bigint() - start)
-      const share = (passed(node) - before) / frames
+      const share = (sent() - before) / frames
       const dropped = driver === frame.program('bench_drop').fd
       if (!dropped && share < 0.9) throw new Error(`only ${Math.round(share * 100)} % of the frames got through`)
       return took / (dropped ? frames : share * frames)
     } finally {
       for (const link of links) closeFd(link)
     }
+  })
+}
+
+const overNothing = 'over dropping them in the driver'
+
+/** Frames that ours sends on, in the driver and behind it. */
+function crossing(plan: Plan, node: BpfNode, frame: LoadedObject, packet: Uint8Array): Case[] {
+  const v = `IPv${plan.family}`
+  const way = (driver: number): Way => ({
+    node,
+    packet,
+    driver,
+    behind: [
+      () => attachTcx(node.program('cil_from_netdev'), devices.eth0, 'ingress'),
+      () => attachTcx(node.program('cil_to_netdev'), devices.eth0, 'egress'),
+    ],
+    sent: () => node.flows().reduce((sum, {flow}) => sum + Number(flow.packets), 0),
+  })
+  const over = (driver: number) => () => {
+    node.fromNet(packet)
+    return through(frame, way(driver)) - through(frame, way(frame.program('bench_drop').fd))
   }
-  const nothing = () => through(frame.program('bench_drop').fd)
   return [
-    {
-      name: `${v} frames, XDP`,
-      note: 'over dropping them in the driver',
-      run: () => through(node.program('cil_xdp_entry')) - nothing(),
-    },
-    {
-      name: `${v} frames, tc`,
-      note: 'over dropping them in the driver',
-      run: () => through(frame.program('bench_pass').fd) - nothing(),
-    },
+    {name: `${v} frames, XDP`, note: overNothing, run: over(node.program('cil_xdp_entry'))},
+    {name: `${v} frames, tc`, note: overNothing, run: over(frame.program('bench_pass').fd)},
   ]
 }
 
-/** Packets that all flows have counted. */
-function passed(node: BpfNode): number {
-  return node.flows().reduce((sum, {flow}) => sum + Number(flow.packets), 0)
+/** The same frames where kube-proxy serves the port. */
+function proxied(plan: Plan, node: BpfNode, mode: ProxyMode, frame: LoadedObject, packet: Uint8Array): Case {
+  const way = (driver: number): Way => ({node, packet, driver, behind: [], sent: () => forwarded(plan.family)})
+  return {
+    name: `IPv${plan.family} frames, kube-proxy with ${mode}`,
+    note: overNothing,
+    run: () =>
+      through(frame, way(frame.program('bench_pass').fd)) - through(frame, way(frame.program('bench_drop').fd)),
+  }
+}
+
+/** Waits until the node's stack sends a frame on: the rules are there. */
+async function served(plan: Plan, node: BpfNode, frame: LoadedObject, packet: Uint8Array): Promise<void> {
+  const before = node.inside(() => forwarded(plan.family))
+  await until(`a node port of IPv${plan.family} to be served`, 120_000, async () =>
+    node.inside(() => {
+      using frames_ = frame.map(frameShape)
+      frames_.put(0, packet)
+      const link = attachXdp(frame.program('bench_pass').fd, devices.eth0, 'native')
+      try {
+        runXdpProgram(frame.program('bench_send').fd, packet, {ingressIfindex: wire}, {repeat: 1, live: true})
+        return forwarded(plan.family) > before ? true : undefined
+      } finally {
+        closeFd(link)
+      }
+    }),
+  )
 }
