@@ -85,7 +85,7 @@ static __always_inline bool plain_parse(struct xdp_md *ctx, struct pkt *p, struc
 static __always_inline bool flow_is_steady(const struct pkt *p, const struct flow *flow)
 {
 	bool tcp = p->key.proto == IPPROTO_TCP, wrapped = flow->flags & FLOW_WRAPPED;
-	__u32 more = !wrapped ? 0 : pkt_is_v6(p) ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 more = wrapped ? dsr_outer_bytes(p) : 0;
 
 	if (flow->way != WAY_ROUTE || flow->from != WAY_ROUTE || !(flow->flags & FLOW_DNAT) ||
 	    flow->src_endpoint || flow->dst_endpoint || flow->epoch != epoch_now())
@@ -159,26 +159,34 @@ static __always_inline void wire_translate(const struct pkt *p, const struct flo
 static __always_inline bool wire_wrap(struct xdp_md *ctx, const struct pkt *p,
 				      const struct flow *flow, struct plain *at)
 {
-	__u32 more = pkt_is_v6(p) ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 bytes = dsr_outer_bytes(p);
 	__be16 proto = at->eth->proto;
-	struct ipv6hdr ip6 = {};
-	struct iphdr ip4 = {};
+	struct dsr_outer6 outer6 = {};
+	struct dsr_outer4 outer4 = {};
 	void *data, *end;
 
-	if (bpf_xdp_adjust_head(ctx, -(int)more))
+	if (bpf_xdp_adjust_head(ctx, -(int)bytes))
 		return false;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + ETH_HLEN + sizeof(ip6) > end)
+	/* with what is inside it is longer than either header */
+	if (data + ETH_HLEN + (pkt_is_v6(p) ? sizeof(outer6) : sizeof(outer4)) > end)
 		return false;
 	at->eth = data;
 	at->eth->proto = proto;
+	data += ETH_HLEN;
 	if (pkt_is_v6(p)) {
-		dsr_outer6(p, flow, &ip6);
-		memcpy(data + ETH_HLEN, &ip6, sizeof(ip6));
+		dsr_outer6(p, flow, &outer6);
+		if (cfg.dsr == DSR_GENEVE)
+			memcpy(data, &outer6, sizeof(outer6));
+		else
+			memcpy(data, &outer6.ip, sizeof(outer6.ip));
 	} else {
-		dsr_outer4(p, flow, &ip4);
-		memcpy(data + ETH_HLEN, &ip4, sizeof(ip4));
+		dsr_outer4(p, flow, &outer4);
+		if (cfg.dsr == DSR_GENEVE)
+			memcpy(data, &outer4, sizeof(outer4));
+		else
+			memcpy(data, &outer4.ip, sizeof(outer4.ip));
 	}
 	return true;
 }

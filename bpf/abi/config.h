@@ -19,6 +19,7 @@ enum dsr_dispatch {
 	DSR_OFF = 0,
 	DSR_OPTION = 1, /* service address and port in an IPv4 option or IPv6 destination option */
 	DSR_IPIP = 2,	/* the packet as it came, inside another one for the backend */
+	DSR_GENEVE = 3, /* the same, with UDP and Geneve in between */
 };
 
 #define LAYOUT_RUNS_MAX 12

@@ -8,8 +8,8 @@
  *
  * Two ways to say for whom the backend answers (cfg.dsr): an option in the IP header of a packet that is translated to
  * the backend, on the first packet of a TCP connection and on all of other protocols; or the packet as it came, inside
- * another one from this node to the backend. The backend's node believes only what it knows itself: the service must be
- * one of those. docs/decisions/direct-server-return.md */
+ * another one from this node to the backend, IP in IP or Geneve. The backend's node believes only what it knows itself:
+ * the service must be one of those. docs/decisions/direct-server-return.md */
 #ifndef LIB_DSR_H
 #define LIB_DSR_H
 
@@ -61,7 +61,7 @@ static __always_inline void dsr_open(const struct pkt *p, struct scratch *s)
 {
 	if (s->target.flags & TARGET_DSR) {
 		s->forward.flags |= FLOW_DSR;
-		if (cfg.dsr == DSR_IPIP) {
+		if (cfg.dsr != DSR_OPTION) {
 			s->forward.flags = (s->forward.flags & ~FLOW_SNAT) | FLOW_WRAPPED;
 			s->reverse.flags &= ~FLOW_SNAT;
 		}
@@ -77,18 +77,20 @@ static __always_inline void dsr_open(const struct pkt *p, struct scratch *s)
 	}
 }
 
-/* The connection is named once: routers are slow with options, and large packets have no room for them. */
+/* The connection is named once, by its first packet or the first that has come by this node: routers are slow with
+ * options, and large packets have no room for them. */
 static __always_inline bool dsr_option_due(const struct pkt *p)
 {
 	return !(p->flags & (PKT_RELATED | PKT_LATER_FRAGMENT)) &&
-	       (p->key.proto != IPPROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN);
+	       (p->key.proto != IPPROTO_TCP || p->related == TRACE_NEW ||
+		(p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN);
 }
 
 /* By how much the packet will grow. */
 static __always_inline __u32 dsr_bytes(const struct pkt *p, const struct flow *flow)
 {
 	if (flow->flags & FLOW_WRAPPED)
-		return pkt_is_v6(p) ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+		return dsr_outer_bytes(p);
 	if (!(flow->flags & FLOW_DSR) || !dsr_option_due(p))
 		return 0;
 	return pkt_is_v6(p) ? sizeof(struct dsr_option6) : sizeof(struct dsr_option4);
@@ -97,21 +99,24 @@ static __always_inline __u32 dsr_bytes(const struct pkt *p, const struct flow *f
 /* Puts the packet into another one. */
 static __always_inline int dsr_wrap(struct __sk_buff *ctx, struct pkt *p, const struct flow *flow)
 {
-	struct ipv6hdr ip6 = {};
-	struct iphdr ip = {};
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO |
+		      (cfg.dsr == DSR_GENEVE ? BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
+	__u32 bytes = dsr_outer_bytes(p);
+	struct dsr_outer6 outer6 = {};
+	struct dsr_outer4 outer4 = {};
 
 	if (pkt_is_v6(p)) {
-		dsr_outer6(p, flow, &ip6);
-		if (bpf_skb_adjust_room(ctx, sizeof(ip6), BPF_ADJ_ROOM_MAC,
-					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6) ||
-		    bpf_skb_store_bytes(ctx, p->l3, &ip6, sizeof(ip6), BPF_F_RECOMPUTE_CSUM))
+		dsr_outer6(p, flow, &outer6);
+		if (bpf_skb_adjust_room(ctx, bytes, BPF_ADJ_ROOM_MAC,
+					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6) ||
+		    bpf_skb_store_bytes(ctx, p->l3, &outer6, bytes, BPF_F_RECOMPUTE_CSUM))
 			return -DROP_ERROR_WRITING_TO_PACKET;
 		return 0;
 	}
-	dsr_outer4(p, flow, &ip);
-	if (bpf_skb_adjust_room(ctx, sizeof(ip), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) ||
-	    bpf_skb_store_bytes(ctx, p->l3, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM))
+	dsr_outer4(p, flow, &outer4);
+	if (bpf_skb_adjust_room(ctx, bytes, BPF_ADJ_ROOM_MAC,
+				flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) ||
+	    bpf_skb_store_bytes(ctx, p->l3, &outer4, bytes, BPF_F_RECOMPUTE_CSUM))
 		return -DROP_ERROR_WRITING_TO_PACKET;
 	return 0;
 }

@@ -15,14 +15,57 @@ static __always_inline bool dsr_is_ours(const struct pkt *p)
 	return dst && (dst->endpoint || (dst->flags & ADDRESS_LOCAL_HOST));
 }
 
+/* May there be a packet inside that another node has put there? */
+static __always_inline bool dsr_is_wrapped(const struct pkt *p)
+{
+	if (p->flags & PKT_FRAGMENT)
+		return false;
+	if (p->key.proto == IPPROTO_UDP)
+		return p->key.dport == bpf_htons(GENEVE_PORT);
+	return p->key.proto == (pkt_is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP);
+}
+
+/* Bytes of UDP's and Geneve's headers, whose service is noted. 0: nodes did not make them; a negative reason: they are not
+ * as nodes make them. */
+static __always_inline int dsr_geneve_read(struct __sk_buff *ctx, const struct pkt *p,
+					   struct scratch *s)
+{
+	bool v6 = pkt_is_v6(p);
+	__u32 bytes = v6 ? sizeof(struct geneve6) : sizeof(struct geneve4);
+	struct geneve6 geneve = {};
+	__be32 addr4 = 0;
+
+	if (bpf_skb_load_bytes(ctx, p->l4, &geneve.header, sizeof(geneve.header)) ||
+	    !geneve.header.words || geneve.header.class != bpf_htons(GENEVE_DSR_CLASS) ||
+	    geneve.header.type != GENEVE_DSR_TYPE)
+		return 0;
+	if (geneve.header.words != geneve_words(bytes) ||
+	    geneve.header.option_words != geneve.header.words - 1 ||
+	    geneve.header.flags != GENEVE_CRITICAL ||
+	    geneve.header.proto != bpf_htons(v6 ? ETH_P_IPV6 : ETH_P_IP) ||
+	    p->l4 + bytes > p->l3 + p->length)
+		return -DROP_INVALID_GENEVE_OPTION;
+	if (v6) {
+		if (bpf_skb_load_bytes(ctx, p->l4 + offsetof(struct geneve6, addr), &s->dsr.service,
+				       sizeof(s->dsr.service)))
+			return -DROP_INVALID_GENEVE_OPTION;
+	} else {
+		if (bpf_skb_load_bytes(ctx, p->l4 + offsetof(struct geneve4, addr), &addr4,
+				       sizeof(addr4)))
+			return -DROP_INVALID_GENEVE_OPTION;
+		addr_set_v4(&s->dsr.service, addr4);
+	}
+	return bytes;
+}
+
 /* Takes the packet out of the one that another node has put around it. Returns 0 or a negative reason. */
 __separate int dsr_unwrap(struct __sk_buff *ctx, struct pkt *p)
 {
 	struct scratch *s = scratch();
 	const struct address *sender;
 	struct eth_header *eth;
-	bool v6;
-	int ret;
+	int ret, outer;
+	bool v6, named;
 
 	if (!p || !s)
 		return -DROP_INVALID_TC_BUFFER;
@@ -31,10 +74,19 @@ __separate int dsr_unwrap(struct __sk_buff *ctx, struct pkt *p)
 		return 0;
 	v6 = pkt_is_v6(p);
 	memset(&s->dsr, 0, sizeof(s->dsr));
+	outer = p->l4 - p->l3;
+	named = p->key.proto == IPPROTO_UDP;
+	if (named) {
+		ret = dsr_geneve_read(ctx, p, s);
+		if (ret <= 0)
+			return ret;
+		outer += ret;
+	}
+	if (outer + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) > p->length)
+		return -DROP_INVALID_PACKET;
 	s->dsr.backend = p->key.dst;
 	s->dsr.wrapped = 1;
-	if (bpf_skb_adjust_room(ctx, -(__s32)(p->l4 - p->l3), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO))
+	if (bpf_skb_adjust_room(ctx, -(__s32)outer, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -DROP_ERROR_WRITING_TO_PACKET;
 	memset(&p->key, 0, sizeof(p->key));
 	p->flags = 0;
@@ -47,6 +99,8 @@ __separate int dsr_unwrap(struct __sk_buff *ctx, struct pkt *p)
 		return ret;
 	if (pkt_is_v6(p) != v6 || address_is_group(&p->key.dst))
 		return -DROP_INVALID_PACKET;
+	if (named && !addr_equal(&s->dsr.service, &p->key.dst))
+		return -DROP_INVALID_GENEVE_OPTION;
 	p->flags |= PKT_DSR;
 	/* the overlay's sender is the node: on as if it had come from the wire */
 	p->hook = HOOK_FROM_NETDEV;
@@ -128,8 +182,8 @@ static __always_inline int dsr_receive(struct __sk_buff *ctx, struct pkt *p)
 {
 	bool v6 = pkt_is_v6(p);
 
-	if (p->key.proto == (v6 ? IPPROTO_IPV6 : IPPROTO_IPIP))
-		return p->flags & PKT_FRAGMENT ? 0 : dsr_unwrap(ctx, p);
+	if (unlikely(dsr_is_wrapped(p)))
+		return dsr_unwrap(ctx, p);
 	if (likely(p->l4 - p->l3 == (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr))))
 		return 0;
 	return v6 ? dsr_read6(ctx, p) : dsr_read4(ctx, p);

@@ -160,16 +160,24 @@ static __always_inline int ends_from_dsr(struct pkt *p, struct scratch *s, struc
 static __always_inline int ends_from_netdev(struct pkt *p, struct scratch *s, struct ways *ways)
 {
 	const struct address *dst;
+	bool begins;
 	int ret;
 
 	if (cfg.dsr && (p->flags & PKT_DSR))
 		return ends_from_dsr(p, s, ways);
-	if (cfg.nodeport && service_may_begin(p)) {
+	begins = service_may_begin(p);
+	if (cfg.nodeport && (begins || (cfg.dsr && service_may_go_on(p)))) {
 		ret = service_target(p, false);
 		if (ret < 0)
 			return ret;
-		if (ret == SERVICE_FOUND)
-			return ends_to_service(p, s, ways);
+		if (ret == SERVICE_FOUND) {
+			ret = ends_to_service(p, s, ways);
+			/* whoever is answered by way of the node that it asked is known there alone */
+			if (ret || begins ||
+			    (s->target.flags & (TARGET_AWAY | TARGET_DSR)) != TARGET_AWAY)
+				return ret;
+			target_init(&s->target, p);
+		}
 	}
 	dst = address_exact(&p->key.dst);
 	if (host_address(dst))

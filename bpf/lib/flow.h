@@ -129,7 +129,8 @@ static __always_inline void flow_set_answered(const struct flow_key *key, struct
 /* What a packet means for the life of its flow, when it means more than "still here": the first answer, the steps of
  * a TCP connection, a second gone by. Keeps both entries alike.
  * A TCP connection counts as answered when each side has acknowledged the other: a flood of SYNs that a server
- * answers stays unanswered. Of a flow whose answers go another way only the client's side is seen, and counts alone. */
+ * answers stays unanswered. Of a flow whose answers go another way only the client's side is seen, and counts alone if it
+ * was seen from the beginning: whoever sends what belongs to nothing has the room of the unanswered. */
 __separate int flow_progress(struct pkt *p, struct flow *flow)
 {
 	struct flow_key peer_key;
@@ -151,8 +152,9 @@ __separate int flow_progress(struct pkt *p, struct flow *flow)
 
 	if (tcp && !(p->flags & PKT_LATER_FRAGMENT)) {
 		flow->tcp_flags |= flags;
-		answered = (flags & (TCP_ACK | TCP_SYN)) == TCP_ACK &&
-			   (alone || (peer && (peer->tcp_flags & TCP_ACK)));
+		answered =
+			(flags & (TCP_ACK | TCP_SYN)) == TCP_ACK &&
+			(alone ? flow->tcp_flags & TCP_SYN : peer && (peer->tcp_flags & TCP_ACK));
 		if (flags & TCP_RST)
 			state = FLOW_CLOSING;
 		else if ((flow->tcp_flags & TCP_FIN) &&

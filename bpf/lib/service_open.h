@@ -78,6 +78,20 @@ __separate int service_target(struct pkt *p, bool inside)
 	return SERVICE_FOUND;
 }
 
+/* Does this packet from the middle of a connection, which another node has led to a backend, find it from here, too? A
+ * table says the same on every node, and the backend's node answers whoever hands it over. */
+static __always_inline bool service_may_go_on(const struct pkt *p)
+{
+	struct frontend_key key = {.addr = p->key.dst, .port = p->key.dport, .proto = IPPROTO_TCP};
+	const struct frontend *frontend;
+
+	if (p->key.proto != IPPROTO_TCP || (p->tcp_flags & TCP_SYN) ||
+	    (p->flags & PKT_LATER_FRAGMENT))
+		return false;
+	frontend = frontend_find(&key, false);
+	return frontend && (frontend->flags & FRONTEND_DSR) && frontend->table_size;
+}
+
 /* Can this packet from outside begin a conversation with a service? One in the middle of a connection belongs to a flow
  * that is known, or to nobody. */
 static __always_inline bool service_may_begin(const struct pkt *p)

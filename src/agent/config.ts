@@ -205,7 +205,7 @@ const settings = {
   'enable-ipv4': flag(true),
   'enable-ipv6': flag(false),
   'routing-mode': choice(['tunnel', 'native'], 'tunnel'),
-  'tunnel-protocol': choice(['vxlan'], 'vxlan'),
+  'tunnel-protocol': choice(['vxlan', 'geneve'], 'vxlan'),
   'tunnel-port': number(8472, 0, 65_535),
   'underlay-protocol': choice(['auto', 'ipv4', 'ipv6'], 'auto'),
   'auto-direct-node-routes': flag(false),
@@ -261,7 +261,7 @@ const settings = {
   'bpf-lb-maglev-hash-seed': maglevSeed,
   'bpf-lb-mode': choice(['snat', 'dsr', 'hybrid'], 'snat'),
   'bpf-lb-mode-annotation': flag(false),
-  'bpf-lb-dsr-dispatch': choice(['opt', 'ipip'], 'opt'),
+  'bpf-lb-dsr-dispatch': choice(['opt', 'ipip', 'geneve'], 'opt'),
   'nat-map-stats-interval': duration(30_000),
   'bpf-lb-acceleration': choice(['disabled', 'native', 'generic', 'best-effort'], 'disabled'),
   'enable-service-topology': flag(false),
@@ -467,8 +467,11 @@ function checkTogether(config: AgentConfig): void {
         )
       }
     }
-  } else if (config['auto-direct-node-routes']) {
-    conflict('auto-direct-node-routes=true needs routing-mode=native')
+  } else {
+    if (config['auto-direct-node-routes']) conflict('auto-direct-node-routes=true needs routing-mode=native')
+    if (config['tunnel-protocol'] !== 'vxlan') {
+      conflict(`tunnel-protocol=${config['tunnel-protocol']} needs routing-mode=native, where nothing is tunnelled`)
+    }
   }
   if (config['bpf-lb-acceleration'] !== 'disabled' && config['kube-proxy-replacement'] !== 'true') {
     conflict(`bpf-lb-acceleration=${config['bpf-lb-acceleration']} needs kube-proxy-replacement=true`)
@@ -479,7 +482,7 @@ function checkTogether(config: AgentConfig): void {
     }
     if (config['routing-mode'] !== 'native' && config['bpf-lb-dsr-dispatch'] === 'opt') {
       conflict(
-        `bpf-lb-mode=${config['bpf-lb-mode']} with bpf-lb-dsr-dispatch=opt needs routing-mode=native; bpf-lb-dsr-dispatch=ipip goes with either`,
+        `bpf-lb-mode=${config['bpf-lb-mode']} with bpf-lb-dsr-dispatch=opt needs routing-mode=native; bpf-lb-dsr-dispatch=ipip and geneve go with either`,
       )
     }
   }

@@ -1,18 +1,22 @@
 /** Direct server return: the node that is asked hands packets to the backend's node, which answers the client. */
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {addressFlags, dsrDispatch, flowFlags, frontendFlags, frontendKind} from '../../src/datapath/gen/enums.ts'
+import {MaglevPages} from '../../src/datapath/maps/maglev.ts'
+import {Ip} from '../../src/model/ip.ts'
 import {addr, BpfNode, type Outcome, plans} from './node.ts'
 import {NodeServices, serviceConfig} from './services.ts'
 import {answer} from './support/answer.ts'
 import './support/match.ts'
 import {icmpError} from './support/messages.ts'
 import {fragments, type Packet, tcp, udp} from './support/packet.ts'
-import {parsePacket} from './support/parse.ts'
-import {unwrap, wrap} from './support/wrapped.ts'
+import {type ParsedPacket, parsePacket} from './support/parse.ts'
+import {type GeneveFields, unwrap, wrap, wrapGeneve} from './support/wrapped.ts'
 
 const kind = frontendKind.FRONTEND_LOAD_BALANCER
 const flags = frontendFlags.FRONTEND_DSR
 const common = {...serviceConfig, nodeport: 1}
+const addressesOf = ({ip}: ParsedPacket) =>
+  [ip!.sourceBytes, ip!.destinationBytes].map((bytes) => Ip.fromBytes(bytes).toString())
 
 describe.each([
   {name: 'ipip', mode: 'packets inside packets', config: {...common, tunnel: 0, dsr: dsrDispatch.DSR_IPIP}},
@@ -21,9 +25,13 @@ describe.each([
     mode: 'packets inside packets, in the overlay',
     config: {...common, tunnel: 1, dsr: dsrDispatch.DSR_IPIP},
   },
+  {name: 'gnv', mode: 'Geneve', config: {...common, tunnel: 0, dsr: dsrDispatch.DSR_GENEVE}},
+  {name: 'gnvt', mode: 'Geneve, in the overlay', config: {...common, tunnel: 1, dsr: dsrDispatch.DSR_GENEVE}},
   {name: 'opt', mode: 'options', config: {...common, tunnel: 0, dsr: dsrDispatch.DSR_OPTION}},
 ])('with $mode', ({name, config}) => {
-  const wrapped = config.dsr === dsrDispatch.DSR_IPIP
+  const wrapped = config.dsr !== dsrDispatch.DSR_OPTION
+  const geneve = config.dsr === dsrDispatch.DSR_GENEVE
+  const added = {4: geneve ? 48 : wrapped ? 20 : 8, 6: geneve ? 80 : wrapped ? 40 : 24} as const
   /** is asked */
   let front: BpfNode
   /** has the backend, as pod b */
@@ -63,7 +71,7 @@ describe.each([
   describe.each(plans)('IPv$family', (plan) => {
     const {family, remote, node, router, node2, outside, gateway, elsewhere, end} = plan
     const vip = family === 4 ? '198.51.100.77' : '2001:db8:7::77'
-    const more = wrapped ? (family === 4 ? 20 : 40) : family === 4 ? 8 : 24
+    const more = added[family]
     const client = end(outside, 40001)
     const both = (backends: readonly string[], options = {}) => {
       for (const services of [asked, answering]) services.add(end(vip, 80), backends, {kind, flags, ...options})
@@ -97,9 +105,10 @@ describe.each([
       if (wrapped) {
         const own = config.tunnel ? router : node
         for (const {packet} of [syn, data]) {
-          const {outer, inner} = unwrap(packet)
+          const {outer, inner, service} = unwrap(packet)
           expect(outer.problems).toEqual([])
-          expect([outer.src, outer.dst]).toEqual([own, remote])
+          expect(addressesOf(outer)).toEqual([own, remote])
+          expect(service).toBe(geneve ? end(vip, 80) : undefined)
           expect(inner).toMatchPacket({src: client, dst: end(vip, 80), ttl: 63})
         }
       } else {
@@ -273,6 +282,98 @@ describe.each([
       expect(state()).toEqual({state: 2, answered: 1})
     })
 
+    describe('in the middle of a connection that another node began', () => {
+      const size = 251
+      /** The asked node has a table that leads to the second of two backends, always. */
+      const withTable = (options = {}) => {
+        using pages = new MaglevPages((map) => front.fd(map))
+        pages.write(1, new Uint16Array(size).fill(1))
+        both([end(elsewhere, 8080), end(remote, 8080)], {table: 1, tableSize: size, ...options})
+      }
+      const begin = () => {
+        const request = hand(front.fromNet(tcp(client, end(vip, 80)).syn()))
+        const reply = back.fromPod('b', answer(request.packet).synAck())
+        expect(reply).toMatchPacket({src: end(vip, 80), dst: client})
+        // the next node knows what the first one does, but for its flows
+        front.flush()
+        return answer(reply.packet)
+      }
+
+      test('a node with a table hands it to the same backend', () => {
+        withTable()
+        const middle = begin()
+
+        for (const packet of [middle.push('one'), middle.push('two'), middle.fin(), middle.rst()]) {
+          const request = hand(front.fromNet(packet))
+
+          expect(request).toMatchObject({action: 'peer', to: 'b'})
+          expect(request).toMatchPacket({src: client, dst: end(remote, 8080), extensions: []})
+          expect(parsePacket(request.packet).ip!.options).toHaveLength(0)
+        }
+        expect(front.flows()).toHaveLength(2)
+        expect(back.flows()).toHaveLength(2)
+      })
+
+      test('its backend answers as the service', () => {
+        withTable()
+        const middle = begin()
+        const request = hand(front.fromNet(middle.push('one')))
+
+        expect(back.fromPod('b', answer(request.packet).push('response'))).toMatchPacket({
+          src: end(vip, 80),
+          dst: client,
+          payload: 'response',
+        })
+      })
+
+      test('a backend that has forgotten it says so as the service', () => {
+        withTable()
+        const middle = begin()
+        back.flush()
+
+        const request = hand(front.fromNet(middle.push('one')))
+        const reset = back.fromPod('b', answer(request.packet).rst())
+
+        expect(request).toMatchPacket({src: client, dst: end(remote, 8080), extensions: []})
+        expect(reset).toMatchPacket({src: end(vip, 80), dst: client, flags: 'R'})
+      })
+
+      test('whoever sends such packets has no more room than who begins many', () => {
+        withTable()
+        const middle = begin()
+
+        for (let i = 0; i < 3; i++) hand(front.fromNet(middle.push('x')))
+
+        expect(front.flows().map(({flow}) => [flow.state, flow.answered])).toEqual([
+          [0, 0],
+          [0, 0],
+        ])
+      })
+
+      test('without a table, or answered by way of the node that was asked, it is left to the stack', () => {
+        both([end(remote, 8080)])
+        const middle = begin()
+        expect(front.fromNet(middle.push('x'))).toMatchObject({action: 'pass'})
+        withTable({flags: 0})
+        expect(front.fromNet(middle.push('x'))).toMatchObject({action: 'pass'})
+        withTable()
+        // a node of the cluster asks
+        expect(front.fromNet(tcp(end(node2, 40001), end(vip, 80)).push('x'))).toMatchObject({action: 'pass'})
+        // nor is it a beginning
+        expect(front.fromNet(tcp(client, end(vip, 80)).synAck())).toMatchObject({action: 'pass'})
+        expect(front.flows()).toHaveLength(0)
+      })
+
+      test('who may not use the service may not go on with it', () => {
+        withTable({flags: flags | frontendFlags.FRONTEND_SOURCE_RANGES})
+
+        expect(front.fromNet(tcp(client, end(vip, 80)).push('x'))).toMatchObject({
+          action: 'drop',
+          reason: 'DENIED_BY_LB_SRC_RANGE_CHECK',
+        })
+      })
+    })
+
     test('a flow ends as a pair, at both nodes', () => {
       both([end(remote, 8080)])
       hand(front.fromNet(tcp(client, end(vip, 80)).syn()))
@@ -325,10 +426,13 @@ describe.each([
         const inner: Packet = tcp(client, end(vip, 80)).syn()
         if (config.tunnel) return
 
-        expect(back.fromNet(wrap(elsewhere, remote, inner)).action).not.toBe('pass')
-        const foreign = back.fromNet(wrap(elsewhere, node2, inner))
+        const put = (from: string, to: string) =>
+          geneve ? wrapGeneve(from, to, inner, end(vip, 80)) : wrap(from, to, inner)
+        expect(back.fromNet(put(node, remote))).toMatchPacket({src: client, dst: end(remote, 8080)})
+        expect(back.fromNet(put(elsewhere, remote)).packet).not.toMatchPacket({src: client})
+        const foreign = back.fromNet(put(elsewhere, node2))
         expect(foreign).toMatchObject({action: 'pass'})
-        expect(unwrap(foreign.packet).outer.src).toBe(elsewhere)
+        expect(addressesOf(unwrap(foreign.packet).outer)).toEqual([elsewhere, node2])
       })
 
       test('a backend that this node does not list is not guessed', () => {
@@ -336,6 +440,59 @@ describe.each([
         answering.add(end(vip, 80), [end(plan.a, 8080)], {kind, flags})
 
         expect(hand(front.fromNet(tcp(client, end(vip, 80)).syn())).action).not.toBe('peer')
+      })
+    }
+
+    if (geneve && !config.tunnel) {
+      const inner = tcp(client, end(vip, 80)).syn()
+      const put = (change: Partial<GeneveFields> = {}, service = end(vip, 80)) =>
+        back.fromNet(wrapGeneve(node, remote, inner, service, change))
+
+      test.each<[string, Partial<GeneveFields>]>([
+        ['another version', {first: 0x40 | (family === 4 ? 3 : 6)}],
+        ['more options', {first: 7}],
+        ['fewer options', {first: 1}],
+        ['an option that is longer', {words: 7}],
+        ['an option that is empty', {words: 0}],
+        ['the option not marked as critical', {flags: 0}],
+        ['a control packet', {flags: 0xc0}],
+        ['the other family', {etherType: family === 4 ? 0x86dd : 0x0800}],
+        ['a frame', {etherType: 0x6558}],
+      ])('what a node would not send is dropped: %s', (_, change) => {
+        both([end(remote, 8080)])
+
+        expect(put(change)).toMatchObject({action: 'drop', reason: 'INVALID_GENEVE_OPTION'})
+      })
+
+      test('so is an option that names another service than the packet', () => {
+        both([end(remote, 8080)])
+        const other = family === 4 ? '198.51.100.78' : '2001:db8:7::78'
+
+        expect(put({}, end(other, 80))).toMatchObject({action: 'drop', reason: 'INVALID_GENEVE_OPTION'})
+      })
+
+      test('and one that ends before its time', () => {
+        both([end(remote, 8080)])
+        const whole = wrapGeneve(node, remote, inner, end(vip, 80))
+        const headers = 16 + (family === 4 ? 4 : 16)
+        const cut = (bytes: number) => back.fromNet(whole.data(whole.spec.payload.subarray(0, bytes))).reason
+
+        expect([headers - 8, headers - 1].map(cut)).toEqual(['INVALID_GENEVE_OPTION', 'INVALID_GENEVE_OPTION'])
+        const least = headers + (family === 4 ? 20 : 40)
+        expect([headers, headers + 1, least - 1].map(cut)).toEqual(Array(3).fill('INVALID_PACKET'))
+        expect(cut(least + 19)).toBe('INVALID_PACKET')
+      })
+
+      test("somebody else's Geneve is for the pod that it is sent to", () => {
+        both([end(remote, 8080)])
+
+        for (const change of [{first: 0}, {class: 0x0102}, {type: 0x01}]) {
+          const sent = wrapGeneve(node, remote, inner, end(vip, 80), change)
+          const seen = back.fromNet(sent)
+
+          expect(seen).toMatchObject({action: 'peer', to: 'b'})
+          expect(parsePacket(seen.packet).payload).toEqual(parsePacket(sent.bytes).payload)
+        }
       })
     }
   })

@@ -16,6 +16,7 @@ describe.each([
   {name: 'xdp', mode: 'translation', dsr: dsrDispatch.DSR_OFF},
   {name: 'xdpopt', mode: 'direct return by option', dsr: dsrDispatch.DSR_OPTION},
   {name: 'xdpip', mode: 'direct return by packets inside packets', dsr: dsrDispatch.DSR_IPIP},
+  {name: 'xdpgnv', mode: 'direct return by Geneve', dsr: dsrDispatch.DSR_GENEVE},
 ])('with $mode', ({name, dsr}) => {
   const flags = dsr === dsrDispatch.DSR_OFF ? 0 : frontendFlags.FRONTEND_DSR
   let node: BpfNode
@@ -50,7 +51,7 @@ describe.each([
       expect(Buffer.from(frame.packet.subarray(14)).toString('hex')).toBe(
         Buffer.from(packet.packet.subarray(14)).toString('hex'),
       )
-      if (dsr === dsrDispatch.DSR_IPIP) {
+      if (dsr === dsrDispatch.DSR_IPIP || dsr === dsrDispatch.DSR_GENEVE) {
         expect(unwrap(frame.packet).inner).toMatchPacket({src: client, dst: end(vip, 80), ttl: 8, payload: 'hello'})
       } else expect(frame.packet).toMatchPacket({dst: end(remote, 8080), ttl: 8, tos: 8, payload: 'hello'})
     })

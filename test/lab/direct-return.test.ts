@@ -1,6 +1,10 @@
-/** Clients outside whose backend is on another node: who answers them, whom the backend sees, and what XDP has a part in. */
+/**
+ * Clients outside whose backend is on another node: who answers them, whom the backend sees, what XDP has a part in, and who
+ * goes on when a router turns to another node.
+ */
 import {writeFileSync} from 'node:fs'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {outsideAddresses} from '../../src/lab/plan.ts'
 import {nodeAddresses} from '../support/lab/announcement.ts'
 import {Cluster, until} from '../support/lab/cluster.ts'
 import {driverFrames, takeDriverFrames} from '../support/lab/driver-frames.ts'
@@ -10,14 +14,18 @@ import {
   echoService,
   OutsideWorkload,
   serviceAddresses,
+  streamFlags,
   targets,
 } from '../support/lab/service-objects.ts'
 
 const cluster = new Cluster('t-direct')
 const outsideAddress = /^203\.0\.113\.|^2001:db8:113::/
-/** asked; the backend is on the other one */
+/** asked; the backend is on the other one, and the third may be asked instead */
 const asked = 'node1'
 const backend = 'node2'
+const instead = 'node3'
+/** addresses of the service that routers lead to a node */
+const routed = ['198.18.7.1', '2001:db8:7::1'] as const
 const bodyBytes = 60_000
 const answerBytes = 2_000_000
 const bodyPath = '/tmp/cilium-direct-return-body'
@@ -53,6 +61,12 @@ const modes: readonly Mode[] = [
     values: ['mode=dsr', 'dsrDispatch=ipip'],
     routing: overlay,
   },
+  {
+    mode: 'Geneve, in the driver',
+    direct: {tcp: true},
+    values: ['mode=dsr', 'dsrDispatch=geneve', 'acceleration=native'],
+  },
+  {mode: 'Geneve, in the overlay', direct: {tcp: true}, values: ['mode=dsr', 'dsrDispatch=geneve'], routing: overlay},
 ]
 
 let ips: readonly string[] = []
@@ -63,10 +77,13 @@ const setsOf = (values: readonly string[]) => values.flatMap((value) => ['--set'
 
 beforeAll(async () => {
   await cluster.down()
-  await cluster.up(2)
-  await takeDriverFrames(cluster, [asked, backend])
+  await cluster.up(3)
+  await takeDriverFrames(cluster, [asked, backend, instead])
   await cluster.ciliumOk('install', '--wait', ...setsOf(['ipv6.enabled=true', ...natively]))
-  await cluster.apply(echoDeployment('far', {replicas: 1, node: backend}), echoService('echo', {type: 'NodePort'}))
+  await cluster.apply(
+    echoDeployment('far', {replicas: 1, node: backend}),
+    echoService('echo', {type: 'NodePort', externalIPs: routed}),
+  )
   await cluster.podAddresses('default', 'deployment=far')
   ports = (await serviceAddresses(cluster, 'echo')).nodePorts
   ips = await nodeAddresses(cluster, asked)
@@ -91,14 +108,26 @@ async function exchange(ip: string): Promise<string> {
   return echo.client.address
 }
 
+/** @param values of `loadBalancer` */
+async function configure(routing: readonly string[], values: readonly string[]): Promise<void> {
+  const all = ['mode=snat', 'dsrDispatch=opt', 'acceleration=disabled', 'algorithm=random', ...values]
+  const sets = setsOf([...routing, ...all.map((value) => `loadBalancer.${value}`)])
+  await cluster.ciliumOk('upgrade', '--wait', ...sets)
+  // a changed ConfigMap alone restarts nobody
+  await cluster.kubectl('-n', 'kube-system', 'rollout', 'restart', 'daemonset/cilium')
+  await cluster.kubectl('-n', 'kube-system', 'rollout', 'status', 'daemonset/cilium', '--timeout=180s')
+}
+
+/** Leads the routed addresses to a node. */
+async function leadTo(node: string): Promise<void> {
+  const nodeIps = await nodeAddresses(cluster, node)
+  for (const [i, address] of routed.entries())
+    await cluster.at('fabric', 'ip', 'route', 'replace', address, 'via', nodeIps[i]!)
+}
+
 describe.each(modes)('by $mode', ({direct, values, routing = native}) => {
   test('large bodies come and go, and the backend sees whom it is to see', async () => {
-    const all = ['mode=snat', 'dsrDispatch=opt', 'acceleration=disabled', ...values]
-    const sets = setsOf([...routing, ...all.map((value) => `loadBalancer.${value}`)])
-    await cluster.ciliumOk('upgrade', '--wait', ...sets)
-    // a changed ConfigMap alone restarts nobody
-    await cluster.kubectl('-n', 'kube-system', 'rollout', 'restart', 'daemonset/cilium')
-    await cluster.kubectl('-n', 'kube-system', 'rollout', 'status', 'daemonset/cilium', '--timeout=180s')
+    await configure(routing, values)
 
     for (const ip of ips) {
       await until(`an answer of ${ip}`, 60_000, () => exchange(ip))
@@ -129,5 +158,41 @@ describe.each(modes)('by $mode', ({direct, values, routing = native}) => {
     // most of two bodies, each of 42 full frames; not the frames of a handshake, and one a second
     if (inDriver) expect(sent).toBeGreaterThan(60)
     else expect(sent).toBe(0)
+  })
+})
+
+describe('with a table', () => {
+  test.each(['geneve', 'opt'])('connections go on when a router turns to another node (%s)', async (dispatch) => {
+    await configure(native, ['mode=dsr', `dsrDispatch=${dispatch}`, 'algorithm=maglev'])
+    await cluster.apply(echoDeployment('far', {replicas: 2, node: backend}))
+    await cluster.kubectl('rollout', 'status', 'deployment/far', '--timeout=180s')
+    for (const address of routed) {
+      const gateway = address.includes(':') ? outsideAddresses.gateway.ipv6 : outsideAddresses.gateway.ipv4
+      await cluster.at('outside', 'ip', 'route', 'replace', address, 'via', gateway)
+    }
+    await leadTo(asked)
+    const many = Array.from({length: 4}, () => routed.map((address) => ({protocol: 'tcp', address, port: 90}) as const))
+    outside = new OutsideWorkload(cluster, 8121, streamFlags(many.flat(), 100))
+    const answered = async (more: number) => {
+      const before = await outside.counts('streams').catch(() => [])
+      await until(`${more} more answers of each`, 60_000, async () => {
+        const now = await outside.counts('streams')
+        return now.length > 0 && now.every((one, i) => one.answered >= (before[i]?.answered ?? 0) + more)
+          ? true
+          : undefined
+      })
+    }
+    await answered(20)
+
+    for (const node of [instead, asked, instead]) {
+      await leadTo(node)
+      await answered(20)
+    }
+
+    const streams = await outside.counts('streams/drain')
+    expect(streams).toHaveLength(many.flat().length)
+    for (const {target, missing, cut} of streams)
+      expect({target, missing, cut}).toEqual({target, missing: [], cut: undefined})
+    outside.end()
   })
 })

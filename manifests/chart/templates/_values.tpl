@@ -83,7 +83,8 @@
   {{- $hit := dict -}}
   {{- include "cilium.look" (dict "root" $.Values "path" $path "into" $hit) -}}
   {{- if $hit.found -}}
-    {{- $harmless := false -}}
+    {{- /* without a tunnel its protocol asks for nothing */ -}}
+    {{- $harmless := and (eq $path "tunnelProtocol") (eq (toString $.Values.routingMode) "native") -}}
     {{- range $accepted -}}
       {{- if eq (toJson .) (toJson $hit.value) -}}
         {{- $harmless = true -}}

@@ -63,7 +63,7 @@ const accelerations = {
   'best-effort': 'Best-Effort',
 } as const
 const modes = {snat: 'SNAT', dsr: 'DSR', hybrid: 'Hybrid'} as const
-const dispatches = {opt: 'IP Option/Extension', ipip: 'IPIP'} as const
+const dispatches = {opt: 'IP Option/Extension', ipip: 'IPIP', geneve: 'Geneve'} as const
 
 /** What of the services' features is on. Readers take every part of it for granted. */
 export function serviceFeatures(config: AgentConfig): KPR {

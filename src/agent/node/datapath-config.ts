@@ -141,6 +141,7 @@ const monitorLevels: Readonly<Record<AgentConfig['monitor-aggregation'], number>
 const dispatches: Readonly<Record<AgentConfig['bpf-lb-dsr-dispatch'], number>> = {
   opt: dsrDispatch.DSR_OPTION,
   ipip: dsrDispatch.DSR_IPIP,
+  geneve: dsrDispatch.DSR_GENEVE,
 }
 
 const denyResponses: Readonly<Record<AgentConfig['policy-deny-response'], number>> = {

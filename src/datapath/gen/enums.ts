@@ -267,6 +267,7 @@ export const dsrDispatch = {
   DSR_OFF: 0,
   DSR_OPTION: 1,
   DSR_IPIP: 2,
+  DSR_GENEVE: 3,
 } as const
 
 export type DsrDispatch = (typeof dsrDispatch)[keyof typeof dsrDispatch]
@@ -275,6 +276,7 @@ export const dsrDispatchNames: ReadonlyMap<number, keyof typeof dsrDispatch> = n
   [0, 'DSR_OFF'],
   [1, 'DSR_OPTION'],
   [2, 'DSR_IPIP'],
+  [3, 'DSR_GENEVE'],
 ])
 
 /** enum endpoint_flags */

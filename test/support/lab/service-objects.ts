@@ -150,6 +150,12 @@ export function dialFlags(targets: readonly Target[], everyMs: number): string[]
   return [...flags, '--dial-every', String(everyMs)]
 }
 
+/** Flags that make a workload keep one flow of numbers to every target. */
+export function streamFlags(targets: readonly Target[], everyMs: number): string[] {
+  const flags = targets.flatMap(({protocol, address, port}) => ['--stream', `${protocol},${address},${port}`])
+  return [...flags, '--stream-every', String(everyMs)]
+}
+
 export interface Target {
   readonly protocol: 'tcp' | 'udp'
   readonly address: string

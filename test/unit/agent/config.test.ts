@@ -67,6 +67,7 @@ test.each([
   [{'cluster-name': 'Über'}, 'cluster-name'],
   [{'routing-mode': 'native'}, 'ipv4-native-routing-cidr'],
   [{'auto-direct-node-routes': 'true'}, 'routing-mode=native'],
+  [{'tunnel-protocol': 'geneve'}, 'routing-mode=native'],
   [{'enable-ipv6': 'true', mtu: '1000'}, '1280'],
   [{'underlay-protocol': 'ipv6'}, 'enable-ipv6'],
   [{'bpf-lb-mode': 'dsr', 'bpf-lb-dsr-dispatch': 'ipip'}, 'kube-proxy-replacement'],

@@ -94,9 +94,15 @@ describe('what is not available yet', () => {
     'loadBalancer.mode=snat',
     'loadBalancer.mode=hybrid',
     'loadBalancer.dsrDispatch=ipip',
+    'loadBalancer.dsrDispatch=geneve',
     'loadBalancer.acceleration=best-effort',
     'bpf.masquerade=true',
   ])('%s asks for nothing and is accepted', (text) => expect(render(text)).toBe('accepted'))
+
+  test('a protocol for tunnels asks for nothing where there are none', () => {
+    expect(render('routingMode=native', 'ipv4NativeRoutingCIDR=10.0.0.0/8', 'tunnelProtocol=geneve')).toBe('accepted')
+    expect(render('routingMode=tunnel', 'tunnelProtocol=geneve')).toMatch('tunnelProtocol=geneve is not available')
+  })
 })
 
 describe('old spellings', () => {
