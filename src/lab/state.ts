@@ -19,6 +19,11 @@ export function listLabs(): readonly string[] {
     .sort()
 }
 
+/** Plans of all labs, without those that somebody is making or taking down. */
+export function listPlans(): readonly LabPlan[] {
+  return listLabs().flatMap((name) => tryReadPlan(name) ?? [])
+}
+
 /** @throws LAB_UNKNOWN */
 export function readPlan(name: string): LabPlan {
   checkLabName(name)

@@ -7,7 +7,7 @@ import {initPid, nodeDaemon, nodeProcesses} from './node.ts'
 import {outsideDaemons} from './outside.ts'
 import {labPaths} from './paths.ts'
 import type {LabPlan} from './plan.ts'
-import {listLabs, readPlan} from './state.ts'
+import {listPlans, readPlan} from './state.ts'
 
 export interface ProcessStatus {
   /** node name, control-plane or outside */
@@ -40,7 +40,11 @@ export interface LabStatus {
 
 /** @throws LAB_UNKNOWN */
 export async function labStatus(name: string): Promise<LabStatus> {
-  const plan = readPlan(name)
+  return await statusOf(readPlan(name))
+}
+
+async function statusOf(plan: LabPlan): Promise<LabStatus> {
+  const {name} = plan
   const apiReady = await readyz(plan).catch(() => false)
   const seen = apiReady ? await readNodes(plan) : undefined
   const processes = allDaemons(plan).map(toProcessStatus)
@@ -65,11 +69,7 @@ export async function labStatus(name: string): Promise<LabStatus> {
 
 /** All labs of this machine. */
 export async function allLabStatus(): Promise<readonly LabStatus[]> {
-  return await Promise.all(
-    listLabs()
-      .filter((name) => existsSync(labPaths(name).plan))
-      .map(labStatus),
-  )
+  return await Promise.all(listPlans().map(statusOf))
 }
 
 function allDaemons(plan: LabPlan): readonly DaemonId[] {

@@ -3,6 +3,7 @@ import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
+import {findLab} from '../../src/cli/connectivity/outside.ts'
 import {readNodes, readyz} from '../../src/lab/api-server.ts'
 import {pauseBinary} from '../../src/lab/binaries.ts'
 import {addNode, listNodes, removeNode, restartNode, startApiServer, stopApiServer} from '../../src/lab/cluster.ts'
@@ -12,8 +13,8 @@ import {execInLab} from '../../src/lab/exec.ts'
 import {labLoad} from '../../src/lab/load.ts'
 import {labPaths, labsFolder} from '../../src/lab/paths.ts'
 import type {LabOptions, LabPlan} from '../../src/lab/plan.ts'
-import {readPlan} from '../../src/lab/state.ts'
-import {labStatus} from '../../src/lab/status.ts'
+import {listLabs, listPlans, readPlan} from '../../src/lab/state.ts'
+import {allLabStatus, labStatus} from '../../src/lab/status.ts'
 import {runSteps} from '../../src/lab/steps.ts'
 import {runTool} from '../../src/lab/tool.ts'
 import {labUp} from '../../src/lab/up.ts'
@@ -333,6 +334,17 @@ describe('a lab of two nodes with names of its own', () => {
     expect(existsSync(link)).toBe(false)
     expect(await down(name)).toBe(false)
   })
+})
+
+test('a lab that somebody is making or taking down is none, and disturbs nobody who looks for labs', async () => {
+  const folder = labPaths('t-halfway').data
+  mkdirSync(folder, {recursive: true})
+  onTestFinished(() => rmSync(folder, {recursive: true, force: true}))
+
+  expect(listLabs()).toContain('t-halfway')
+  expect(listPlans().map(({name}) => name)).not.toContain('t-halfway')
+  expect(findLab('https://192.0.2.1:6443')).toBeUndefined()
+  expect((await allLabStatus()).map(({name}) => name)).not.toContain('t-halfway')
 })
 
 describe('a lab that cannot be', () => {

@@ -6,7 +6,7 @@ import {spawn} from 'node:child_process'
 import {text} from 'node:stream/consumers'
 import {execInLab} from '../../lab/exec.ts'
 import {apiUrl, type LabPlan, outsideAddresses, places} from '../../lab/plan.ts'
-import {listLabs, readPlan} from '../../lab/state.ts'
+import {listPlans} from '../../lab/state.ts'
 import {fail} from '../../runtime/errors.ts'
 import {TEST_PROBE_FAILED} from './errors.ts'
 import type {Family} from './options.ts'
@@ -17,9 +17,7 @@ export type {LabPlan}
 
 /** The lab of this machine whose API server this is. */
 export function findLab(server: string): LabPlan | undefined {
-  return listLabs()
-    .map(readPlan)
-    .find((plan) => apiUrl(plan) === server.replace(/\/$/, ''))
+  return listPlans().find((plan) => apiUrl(plan) === server.replace(/\/$/, ''))
 }
 
 /** A machine that commands reach through a prefix such as `ssh host` or `cilium lab exec outside --`. */
