@@ -1,4 +1,5 @@
 import type {ConnectivityTest} from './test.ts'
+import {allowAllWithMetricsCheck} from './tests/allow-all-with-metrics-check.ts'
 import {health} from './tests/health.ts'
 import {localRedirectPolicy} from './tests/local-redirect-policy.ts'
 import {noPolicies} from './tests/no-policies.ts'
@@ -20,6 +21,7 @@ export const suite: readonly ConnectivityTest[] = [
   noPolicies,
   noPoliciesExtra,
   noPoliciesFromOutside,
+  allowAllWithMetricsCheck,
   podToItselfViaServiceTest,
   northSouthLoadBalancing,
   localRedirectPolicy,

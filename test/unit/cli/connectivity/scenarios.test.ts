@@ -1,6 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {needsApiServerOnControlPlane} from '../../../../src/cli/connectivity/requirements.ts'
 import {podToControlPlaneHost, podToK8sLocal} from '../../../../src/cli/connectivity/scenarios/control-plane.ts'
+import {podToPodCounted} from '../../../../src/cli/connectivity/scenarios/forwarded.ts'
 import {ciliumHealth, healthProblem} from '../../../../src/cli/connectivity/scenarios/health.ts'
 import {hostToPod, podToHost, podToHostPort} from '../../../../src/cli/connectivity/scenarios/host.ts'
 import {podToPodNoFrag} from '../../../../src/cli/connectivity/scenarios/no-frag.ts'
@@ -260,4 +261,45 @@ test('a path that fails is named', () => {
     'n1: health endpoint 10.0.0.1 does not answer ICMP: Connection timed out',
   )
   expect(healthProblem('curl: (7)', 1)).toBe('the health server did not answer with JSON')
+})
+
+describe('what agents count as forwarded', () => {
+  const counted = (...values: number[]) => ({
+    ...fine,
+    stdout: JSON.stringify(values.map((value) => ({name: 'cilium_forward_count_total', value}))),
+  })
+
+  /** The questions to the agents, before and after what clients send. */
+  async function questions(where: TestContext = context()) {
+    const found = await actions(podToPodCounted, where)
+    const asked = found.filter(({tool}) => tool === 'other')
+    return {found, before: asked.slice(0, asked.length / 2), after: asked.slice(asked.length / 2)}
+  }
+
+  test('is asked of the nodes of clients, around everything that clients send', async () => {
+    const foreign = peer('cilium-c', 'n3', 103)
+    const {found, before, after} = await questions(context({agents: [...context().agents, foreign]}))
+
+    expect(before.map(({from}) => from.node)).toEqual(['n1', 'n2'])
+    expect(after.map(({from}) => from.node)).toEqual(['n1', 'n2'])
+    expect(found.slice(2, -2).map(({command}) => command)).toEqual(
+      (await actions(podToPod)).map(({command}) => command),
+    )
+    expect(podToPodCounted.requires![0]!(context({agents: []}))).toBe('no agent is known')
+  })
+
+  test('has to grow', async () => {
+    const {before, after} = await questions()
+    expect(before[0]!.check!(counted(40, 2))).toBeUndefined()
+
+    expect(after[0]!.check!(counted(41, 2))).toBeUndefined()
+    expect(after[0]!.check!(counted(40, 2))).toBe('cilium_forward_count_total was 42 and is 42')
+    expect(after[1]!.check!(counted(50))).toBe('cilium_forward_count_total was not told before')
+  })
+
+  test('has to be told', async () => {
+    const {before} = await questions()
+    for (const stdout of ['', '[]', '[{"name":"cilium_version","value":1}]'])
+      expect(before[0]!.check!({...fine, stdout})).toBe('cilium_forward_count_total is not told')
+  })
 })
