@@ -162,7 +162,11 @@ function registered(): ReadonlySet<string> {
     for (const [, name] of text.matchAll(/`\$\{prefix\}_([a-z0-9_]+)`/g))
       for (const prefix of ['cilium', 'cilium_operator']) found.add(`${prefix}_${name}`)
     // the files that put their own prefix before every name
-    const prefix = {'operator/metrics.ts': 'cilium_operator', 'hubble/metrics/kinds.ts': 'hubble'}[entry]
+    const prefix = {
+      'operator/metrics.ts': 'cilium_operator',
+      'hubble/metrics/kinds.ts': 'hubble',
+      'hubble/metrics/layer7-kinds.ts': 'hubble',
+    }[entry]
     if (prefix !== undefined)
       for (const [, name] of text.matchAll(/(?:counter|gauge|histogram|name)\(\s*'([a-z0-9_]+)'/g))
         found.add(`${prefix}_${name}`)

@@ -8,6 +8,7 @@ import {closeServer, listenOnPort, listenOnSocket} from './api/listen.ts'
 import type {AgentContext} from './context.ts'
 import {HealthEndpoint, type HealthEndpointOptions} from './health/health-endpoint.ts'
 import {healthApiRoutes, healthStatus} from './health/health-routes.ts'
+import {ProbeMetrics} from './health/probe-metrics.ts'
 import {Prober} from './health/prober.ts'
 import {helloServer} from './health/responder.ts'
 import {familiesOf} from './node/own-facts.ts'
@@ -36,7 +37,7 @@ export class ClusterHealth {
       families: familiesOf(config),
       clock: context.clock,
       log: context.log,
-      metrics: {nodes: context.metrics.unreachableNodes, endpoints: context.metrics.unreachableEndpoints},
+      metrics: new ProbeMetrics(context.registry, {cluster: config['cluster-name'], node: config.nodeName}),
     })
     this.api = apiServer({routes: healthApiRoutes({...this.about(), status})})
   }

@@ -30,6 +30,7 @@ import type {Part} from '../runtime/lifecycle.ts'
 import {ReconcilerMetrics} from '../runtime/reconciler.ts'
 import type {ApiSources} from './api/sources.ts'
 import {statusModel} from './api/status-model.ts'
+import {registerBpfMetrics} from './bpf-metrics.ts'
 import {ClaimsPart} from './claims-part.ts'
 import {ClusterHealth} from './cluster-health.ts'
 import {type AgentConfig, changeConfig} from './config.ts'
@@ -61,6 +62,7 @@ import {deviceReconciler} from './reconcile/devices.ts'
 import {endpointReconciler} from './reconcile/endpoints.ts'
 import type {LoadedDatapath} from './reconcile/loaded-datapath.ts'
 import {routeReconciler} from './reconcile/routes.ts'
+import {ReflectorMetrics} from './reflect/reflector-metrics.ts'
 import {Reflectors} from './reflect/reflectors.ts'
 import {Runners, settled} from './runners.ts'
 import {addServers} from './servers.ts'
@@ -162,6 +164,7 @@ export class Agent {
       policy: () => this.policy,
       maps: () => (this.datapath === undefined ? undefined : (name) => this.datapath!.generation.map(name)),
     })
+    registerBpfMetrics(context.registry, this.pinRoot)
     this.natSaturation = new NatSaturation(context.registry, {
       clock,
       intervalMs: config['nat-map-stats-interval'],
@@ -215,7 +218,7 @@ export class Agent {
 
   /** Begins to follow Kubernetes, and to tell it of this node. Waits for nothing. */
   async connectKubernetes(): Promise<void> {
-    const {clock, log, registry, metrics} = this.context
+    const {clock, log, registry} = this.context
     const config = this.config.value
     const client = await connectKube({
       source: 'in-cluster',
@@ -234,7 +237,7 @@ export class Agent {
       serviceProxyName: config['k8s-service-proxy-name'],
       clock,
       log,
-      events: metrics.kubernetesEvents,
+      metrics: new ReflectorMetrics(registry),
       policyOptions: policyOptionsOf(config),
       networkPolicies: config['enable-k8s-networkpolicy'],
     })
@@ -407,9 +410,13 @@ export class Agent {
     )
   }
 
+  /** Folder of the pins. */
+  private get pinRoot(): string {
+    return join(this.config.value['bpf-root'], 'cilium')
+  }
+
   /** What the local API shows. */
   sources(): ApiSources {
-    const root = join(this.config.value['bpf-root'], 'cilium')
     return {
       startedAt: this.startedAt,
       tables: this.tables,
@@ -435,7 +442,7 @@ export class Agent {
           generation: number,
           since: this.generationSince,
           attachMode: datapath.attachments.mode,
-          maps: pinnedMapSizes(root),
+          maps: pinnedMapSizes(this.pinRoot),
         }
       },
       kernel: kernelState,

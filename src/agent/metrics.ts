@@ -7,11 +7,8 @@ export const metricPrefix = 'cilium'
 export class AgentMetrics {
   readonly cniCalls: Counter
   readonly cniDuration: Histogram
-  readonly kubernetesEvents: Counter
   readonly apiDuration: Histogram
   readonly bootstrap: Gauge
-  readonly unreachableNodes: Gauge
-  readonly unreachableEndpoints: Gauge
   private readonly lines: Counter
 
   constructor(registry: MetricRegistry) {
@@ -26,11 +23,6 @@ export class AgentMetrics {
       labels: ['command'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15],
     })
-    this.kubernetesEvents = registry.counter({
-      name: 'cilium_kubernetes_events_total',
-      help: 'Kubernetes events handled',
-      labels: ['scope', 'action', 'status'],
-    })
     this.apiDuration = registry.histogram({
       name: 'cilium_agent_api_process_time_seconds',
       help: 'time to answer a request of the local API',
@@ -40,14 +32,6 @@ export class AgentMetrics {
       name: 'cilium_agent_bootstrap_seconds',
       help: 'duration of the parts of the start',
       labels: ['scope', 'outcome'],
-    })
-    this.unreachableNodes = registry.gauge({
-      name: 'cilium_unreachable_nodes',
-      help: 'nodes that do not answer probes',
-    })
-    this.unreachableEndpoints = registry.gauge({
-      name: 'cilium_unreachable_health_endpoints',
-      help: 'nodes whose health endpoint does not answer probes',
     })
     this.lines = registry.counter({
       name: 'cilium_errors_warnings_total',

@@ -4,7 +4,7 @@ import type {MapOpener} from '../datapath/maps/open.ts'
 import {openCounters} from '../datapath/maps/open.ts'
 import {isDrop, reasonText} from '../model/drop-reasons.ts'
 import {endpointStates, policyEnforcements} from '../model/endpoint-state.ts'
-import {identityScope} from '../model/identity.ts'
+import {builtInIdentities, identityScope} from '../model/identity.ts'
 import type {Gauge, MetricRegistry} from '../runtime/metrics.ts'
 import {enforcementOf, type PolicyState} from './api/policy-model.ts'
 import {registerLabelSources} from './identity/label-sources.ts'
@@ -35,11 +35,33 @@ function registerEndpoints(registry: MetricRegistry, tables: Tables): void {
   const states = registry.gauge({name: 'cilium_endpoint_state', help: 'endpoints by state', labels: ['endpoint_state']})
   const identities = registry.gauge({name: 'cilium_identity', help: 'identities by type', labels: ['type']})
   const nodes = registry.gauge({name: 'cilium_nodes_all_num', help: 'nodes of the cluster'}).labels()
+  const nodeEvents = registry.counter({
+    name: 'cilium_nodes_all_events_received_total',
+    help: 'nodes that came, changed or went',
+    labels: ['event_type', 'source'],
+  })
+  tables.nodes.subscribe((changes) => {
+    for (const {row, old} of changes) {
+      const type = row === undefined ? 'delete' : old === undefined ? 'add' : 'update'
+      nodeEvents.labels(type, 'custom-resource').inc()
+    }
+  })
+  const terminating = registry
+    .counter({
+      name: 'cilium_k8s_terminating_endpoints_events_total',
+      help: 'changes of EndpointSlices with endpoints that are going',
+    })
+    .labels()
+  tables.endpointSlices.subscribe((changes) => {
+    for (const {row} of changes) if (row?.endpoints.some((one) => one.terminating)) terminating.inc()
+  })
   registry.onCollect(() => {
     endpoints.set(tables.endpoints.size)
     for (const state of Object.keys(endpointStates)) states.labels(state).set(0)
     for (const {state} of tables.endpoints.values()) states.labels(state).inc()
     identities.labels('cluster_local').set(countCluster(tables))
+    identities.labels('reserved').set(builtInIdentities.length)
+    identities.labels('remote_node').set(countRemoteNodes(tables))
     nodes.set(tables.nodes.size)
   })
 }
@@ -79,6 +101,13 @@ function registerPolicies(registry: MetricRegistry, tables: Tables, state: () =>
   })
 }
 
+/** This node's own labels stand beside them. */
+function countRemoteNodes({nodeIdentities}: Tables): number {
+  let count = 0
+  for (const {id} of nodeIdentities.values()) if (identityScope(id) === 'remote-node') count++
+  return count
+}
+
 function countCluster(tables: Tables): number {
   let count = 0
   for (const {id} of tables.identities.values()) if (identityScope(id) === 'cluster') count++
@@ -92,11 +121,18 @@ function registerAddresses(registry: MetricRegistry, pools: NodePools): void {
     help: 'addresses of the pod ranges',
     labels: ['family', 'cidr'],
   })
+  const events = registry.counter({
+    name: 'cilium_ipam_events_total',
+    help: 'addresses given and given back',
+    labels: ['action', 'family'],
+  })
   registry.onCollect(() => {
     capacity.clear()
     for (const pool of pools.pools) {
       const family = `ipv${pool.family}`
       used.labels(family).set(pool.used)
+      events.labels('allocate', family).set(pool.allocations)
+      events.labels('release', family).set(pool.releases)
       capacity.labels(family, pool.prefixes.join(' ')).set(Number(pool.capacity))
     }
   })

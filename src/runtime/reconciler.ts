@@ -138,14 +138,14 @@ export class ReconcilerRunner<Row> {
       await this.reconciler.prune([...this.table.values()])
       this.pruneState = 'done'
       this.pruneFailures = 0
+      this.metrics?.ran('prune', this.clock.monotonic() - began)
     } catch (thrown) {
       this.pruneState = 'failed'
       this.pruneFailures++
-      this.metrics?.failed('prune')
+      this.metrics?.failed('prune', this.clock.monotonic() - began)
       this.log.error('cannot remove leftovers, will try again', {error: CiliumError.from(thrown)})
       this.after(this.retryMs(this.pruneFailures), () => this.prune())
     } finally {
-      this.metrics?.ran('prune', this.clock.monotonic() - began)
       this.wakeIdle()
     }
   }
@@ -247,8 +247,7 @@ export class ReconcilerRunner<Row> {
     const count = (this.retries.get(key)?.count ?? 0) + 1
     const waitMs = this.retryMs(count)
     this.table.setStatus(key, this.name, {state: 'error', retries: count, code: error.code, message: error.message})
-    this.metrics?.failed(operation)
-    this.metrics?.ran(operation, this.clock.monotonic() - began)
+    this.metrics?.failed(operation, this.clock.monotonic() - began)
     this.log.warn(
       `${operation} failed, will try again`,
       {table: this.table.name, key, retries: count, error},
@@ -312,8 +311,14 @@ type Operation = 'update' | 'remove' | 'prune'
 
 interface MetricsOf {
   ran(operation: Operation, ms: number): void
-  failed(operation: Operation): void
+  /** it ran, and failed */
+  failed(operation: Operation, ms: number): void
   errors(current: number): void
+}
+
+interface RunMetrics {
+  readonly count: CounterValue
+  readonly duration: HistogramValue
 }
 
 /** The metrics of all reconcilers of a process: made once, handed to every runner. */
@@ -322,6 +327,10 @@ export class ReconcilerMetrics {
   private readonly errors
   private readonly current
   private readonly duration
+  private readonly success: RunMetrics
+  private readonly failure: RunMetrics
+  /** reconcilers with a row whose last reconciliation failed */
+  private readonly failing: GaugeValue
 
   constructor(registry: MetricRegistry, prefix: string) {
     const labels = ['reconciler', 'op']
@@ -338,6 +347,21 @@ export class ReconcilerMetrics {
       labels,
       buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
     })
+    // the same over all of them, by the names that dashboards ask for
+    const runs = registry.counter({
+      name: `${prefix}_controllers_runs_total`,
+      help: 'runs of controllers',
+      labels: ['status'],
+    })
+    const times = registry.histogram({
+      name: `${prefix}_controllers_runs_duration_seconds`,
+      help: 'duration of runs of controllers',
+      labels: ['status'],
+    })
+    const of = (status: string): RunMetrics => ({count: runs.labels(status), duration: times.labels(status)})
+    this.success = of('success')
+    this.failure = of('failure')
+    this.failing = registry.gauge({name: `${prefix}_controllers_failing`, help: 'controllers that fail'}).labels()
   }
 
   of(name: string): MetricsOf {
@@ -350,13 +374,22 @@ export class ReconcilerMetrics {
       durations[operation] = this.duration.labels(name, operation)
     }
     const current: GaugeValue = this.current.labels(name)
+    const ran = (operation: Operation, ms: number, outcome: RunMetrics) => {
+      counts[operation].inc()
+      durations[operation].observe(ms / 1000)
+      outcome.count.inc()
+      outcome.duration.observe(ms / 1000)
+    }
     return {
-      ran: (operation, ms) => {
-        counts[operation].inc()
-        durations[operation].observe(ms / 1000)
+      ran: (operation, ms) => ran(operation, ms, this.success),
+      failed: (operation, ms) => {
+        errors[operation].inc()
+        ran(operation, ms, this.failure)
       },
-      failed: (operation) => errors[operation].inc(),
-      errors: (count) => current.set(count),
+      errors: (count) => {
+        if (count > 0 !== current.value > 0) this.failing.inc(count > 0 ? 1 : -1)
+        current.set(count)
+      },
     }
   }
 }

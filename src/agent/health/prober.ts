@@ -3,10 +3,10 @@ import type {Ip} from '../../model/ip.ts'
 import {type Clock, sleep} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
-import type {Gauge} from '../../runtime/metrics.ts'
 import type {NodeRow, ProbeRow} from '../state/rows.ts'
 import type {Tables} from '../state/tables.ts'
 import {probeHttp, probeIcmp} from './probe.ts'
+import type {ProbeMetrics} from './probe-metrics.ts'
 
 export interface ProberOptions {
   readonly tables: Tables
@@ -15,7 +15,7 @@ export interface ProberOptions {
   readonly families: {readonly ipv4: boolean; readonly ipv6: boolean}
   readonly clock: Clock
   readonly log: Log
-  readonly metrics?: {readonly nodes: Gauge; readonly endpoints: Gauge}
+  readonly metrics?: ProbeMetrics
 }
 
 /** Probes at the same time. */
@@ -135,20 +135,29 @@ export class Prober {
   }
 
   private async one(target: Target): Promise<void> {
-    const {tables, clock, port} = this.options
+    const {tables, clock, port, metrics} = this.options
     const [http, icmp] = await Promise.all([probeHttp(target.ip, port), probeIcmp(target.ip)])
     const at = clock.now()
-    tables.probes.upsert({...target, ...http, protocol: 'http', at})
-    tables.probes.upsert({...target, ...icmp, protocol: 'icmp', at})
+    for (const row of [
+      {...target, ...http, protocol: 'http', at},
+      {...target, ...icmp, protocol: 'icmp', at},
+    ] as const) {
+      tables.probes.upsert(row)
+      if (row.failure === '') metrics?.answered(row)
+    }
   }
 
   private count(): void {
-    const {tables, metrics} = this.options
-    const unreachable = (kind: ProbeRow['kind']) =>
-      new Set(
-        [...tables.probes.values()].filter((row) => row.kind === kind && row.failure !== '').map((row) => row.node),
-      ).size
-    metrics?.nodes.labels().set(unreachable('host'))
-    metrics?.endpoints.labels().set(unreachable('endpoint'))
+    const {tables, metrics, endpoints} = this.options
+    const rows = [...tables.probes.values()]
+    const nodes = new Set([...tables.nodes.values()].map(({name}) => name))
+    for (const kind of ['host', 'endpoint'] as const) {
+      const expected = kind === 'host' || endpoints ? nodes : new Set<string>()
+      metrics?.counted(
+        kind,
+        rows.filter((row) => row.kind === kind),
+        expected,
+      )
+    }
   }
 }

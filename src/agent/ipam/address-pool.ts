@@ -17,6 +17,9 @@ export class AddressPool {
   private readonly owners = new Map<string, {readonly ip: Ip; readonly owner: string}>()
   /** index over all prefixes at which the next search begins */
   private next = 0n
+  /** addresses given and given back so far */
+  allocations = 0
+  releases = 0
 
   constructor(family: 4 | 6) {
     this.family = family
@@ -59,6 +62,7 @@ export class AddressPool {
       if (this.owners.has(ip.toString())) continue
       this.next = (this.next + probes + 1n) % capacity
       this.owners.set(ip.toString(), {ip, owner})
+      this.allocations++
       return ip
     }
     return fail(codes.IPAM_EXHAUSTED, {family, pool: this.cidrs.join(' '), capacity})
@@ -77,12 +81,15 @@ export class AddressPool {
     if (options.restored !== true && !this.isOurs(ip)) {
       fail(codes.IPAM_ADDRESS_FOREIGN, {address: String(ip), pool: this.cidrs.join(' ')})
     }
+    if (holder === undefined) this.allocations++
     this.owners.set(ip.toString(), {ip, owner})
   }
 
   /** @returns whether it was given */
   release(ip: Ip): boolean {
-    return this.owners.delete(ip.toString())
+    const was = this.owners.delete(ip.toString())
+    if (was) this.releases++
+    return was
   }
 
   ownerOf(ip: Ip): string | undefined {

@@ -7,7 +7,6 @@ import type {PolicyKind} from '../../policy/rule.ts'
 import {type Clock, sleep} from '../../runtime/clock.ts'
 import {CiliumError} from '../../runtime/errors.ts'
 import type {Log} from '../../runtime/log.ts'
-import type {Counter} from '../../runtime/metrics.ts'
 import type {Table} from '../../runtime/table.ts'
 import {l2PolicyRow} from '../l2/policy.ts'
 import {localRedirectRow} from '../service/local-redirect.ts'
@@ -22,6 +21,7 @@ import {localNodeRow, type NodeObject} from './node.ts'
 import {type PodObject, podRow} from './pod.ts'
 import {policyRow} from './policy.ts'
 import {policyServiceRow} from './policy-service.ts'
+import type {ReflectorMetrics} from './reflector-metrics.ts'
 import {serviceRow} from './service.ts'
 
 export interface ReflectorsOptions {
@@ -36,7 +36,7 @@ export interface ReflectorsOptions {
   readonly serviceProxyName: string
   readonly clock: Clock
   readonly log: Log
-  readonly events?: Counter
+  readonly metrics?: ReflectorMetrics
   readonly policyOptions: PolicyOptions
   /** NetworkPolicies of Kubernetes count (`enable-k8s-networkpolicy`) */
   readonly networkPolicies: boolean
@@ -50,7 +50,9 @@ interface Selection {
 
 interface Target {
   readonly table: {
-    upsert(row: never): unknown
+    /** false: nothing has changed */
+    upsert(row: never): boolean
+    /** undefined: nothing was there */
     delete(key: string): unknown
     markSynced(source: string): void
   }
@@ -169,9 +171,9 @@ export class Reflectors {
     targets: readonly Target[],
     {keyOf = (key) => key, ...more}: Selection = {},
   ): Reflector<KubeObject, unknown> {
-    const {client, clock, log, events} = this.options
-    const upserts = events?.labels(resource.kind, 'update', 'success')
-    const deletes = events?.labels(resource.kind, 'delete', 'success')
+    const {client, clock, log} = this.options
+    const metrics = this.options.metrics?.of(resource.kind)
+    const began = clock.monotonic()
     const reflector = new Reflector<KubeObject, unknown>({
       client,
       resource,
@@ -184,16 +186,19 @@ export class Reflectors {
       onEvents: (group: readonly ReflectorEvent<unknown>[]) => {
         for (const event of group) {
           const rows = event.type === 'upsert' ? (event.object as readonly unknown[]) : []
-          ;(event.type === 'upsert' ? upserts : deletes)?.inc()
+          let equal = true
           for (const [index, {table}] of targets.entries()) {
             const row = rows[index]
-            if (row === undefined) table.delete(keyOf(event.key))
-            else table.upsert(row as never)
+            const isNews = row === undefined ? table.delete(keyOf(event.key)) !== undefined : table.upsert(row as never)
+            equal &&= !isNews
           }
+          const valid = event.type === 'delete' || rows.some((row) => row !== undefined)
+          metrics?.event(event.type, {valid, equal}, clock.now())
         }
       },
       onSynced: () => {
         for (const {table, source} of targets) table.markSynced(source)
+        metrics?.synced(clock.monotonic() - began)
       },
       ...more,
     })

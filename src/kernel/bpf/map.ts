@@ -6,6 +6,7 @@ import {KernelError, kernelCodes} from '../errors.ts'
 import {addressOf, closeFd} from '../libc.ts'
 import {readMapInfo} from './info.ts'
 import {deleteBatches, readBatches, writeBatches} from './map-batch.ts'
+import {type MapOperations, operationsOf} from './map-operations.ts'
 import {mapTypeName} from './map-types.ts'
 import {kernelValueSize} from './per-cpu.ts'
 import {begin, bpf, commands, tryBpf} from './syscall.ts'
@@ -37,6 +38,7 @@ export class BpfMap<K, V> {
   readonly #value: DataView
   readonly #keyAddress: bigint
   readonly #valueAddress: bigint
+  readonly #operations: MapOperations
   #open = true
 
   /**
@@ -64,6 +66,7 @@ export class BpfMap<K, V> {
     this.#value = new DataView(new ArrayBuffer(shape.value.size || 4))
     this.#keyAddress = addressOf(this.#key.buffer)
     this.#valueAddress = addressOf(this.#value.buffer)
+    this.#operations = operationsOf(shape.name)
   }
 
   /** The value under a key, undefined when there is none. */
@@ -80,7 +83,11 @@ export class BpfMap<K, V> {
     this.shape.key.encode(key, this.#key, 0)
     this.shape.value.encode(value, this.#value, 0)
     const result = this.#call(commands.mapUpdate, putModes[mode])
-    if (result < 0) throw new KernelError(-result, `write to map ${this.shape.name}`)
+    if (result < 0) {
+      this.#operations.failedUpdates++
+      throw new KernelError(-result, `write to map ${this.shape.name}`)
+    }
+    this.#operations.updates++
   }
 
   /** Deletes an entry; false when there was none. */
@@ -88,7 +95,11 @@ export class BpfMap<K, V> {
     this.shape.key.encode(key, this.#key, 0)
     const result = this.#call(commands.mapDelete, 0)
     if (result === -ENOENT) return false
-    if (result < 0) throw new KernelError(-result, `delete from map ${this.shape.name}`)
+    if (result < 0) {
+      this.#operations.failedDeletions++
+      throw new KernelError(-result, `delete from map ${this.shape.name}`)
+    }
+    this.#operations.deletions++
     return true
   }
 
@@ -122,12 +133,16 @@ export class BpfMap<K, V> {
    * @throws KernelError of the first entry that does not fit; those before it are written
    */
   putAll(entries: Iterable<readonly [K, V]>): number {
-    return writeBatches(this, entries)
+    const written = writeBatches(this, entries)
+    this.#operations.updates += written
+    return written
   }
 
   /** Deletes many; a missing key is success. @returns the number that existed */
   deleteAll(keys: Iterable<K>): number {
-    return deleteBatches(this, keys)
+    const deleted = deleteBatches(this, keys)
+    this.#operations.deletions += deleted
+    return deleted
   }
 
   /** Deletes every entry that is there now. @returns the number */

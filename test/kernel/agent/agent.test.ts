@@ -456,6 +456,42 @@ test('an agent that is stopped leaves the datapath, and removes its CNI configur
   expect(existsSync(join(node.folder, 'cni/05-cilium.conflist'))).toBe(false)
 })
 
+test('its metrics tell of Kubernetes, addresses, maps and probes', async () => {
+  await makeNode()
+  const began = Date.now() / 1000
+  await node.start()
+  await node.addPod('a')
+  type Metric = {name: string; value: number; labels: Record<string, string>}
+  const read = async (name: string, labels: Record<string, string> = {}) => {
+    const all = ((await ask('/metrics')) as Metric[]).filter((one) => one.name === name)
+    const wanted = Object.entries(labels)
+    return all.filter((one) => wanted.every(([key, value]) => one.labels[key] === value)).map(({value}) => value)
+  }
+
+  const pod = {scope: 'Pod', action: 'update'}
+  expect(
+    (await read('cilium_kubernetes_events_received_total', {...pod, valid: 'true', equal: 'false'}))[0],
+  ).toBeGreaterThan(0)
+  expect((await read('cilium_event_ts', {source: 'k8s', ...pod}))[0]).toBeGreaterThan(began - 1)
+  expect(await read('cilium_kubernetes_resource_sync_duration', {scope: 'Pod'})).toHaveLength(1)
+  expect((await read('cilium_nodes_all_events_received_total', {event_type: 'add'}))[0]).toBeGreaterThan(0)
+  for (const family of ['ipv4', 'ipv6'])
+    expect((await read('cilium_ipam_events_total', {action: 'allocate', family}))[0]).toBeGreaterThan(0)
+  expect((await read('cilium_bpf_map_capacity', {map_group: 'cilium_events'}))[0]).toBe(64)
+  const written = {map_name: 'cilium_lxc', operation: 'update'}
+  expect((await read('cilium_bpf_map_ops_total', {...written, outcome: 'success'}))[0]).toBeGreaterThan(0)
+  expect((await read('cilium_bpf_map_ops_total', {...written, outcome: 'fail'}))[0]).toBe(0)
+  const [maps] = await read('cilium_bpf_maps_virtual_memory_max_bytes')
+  // the rings of events alone are megabytes
+  expect(maps).toBeGreaterThan(4 << 20)
+  expect((await read('cilium_bpf_progs_virtual_memory_max_bytes'))[0]).toBeGreaterThan(100_000)
+  expect((await read('cilium_controllers_runs_total', {status: 'success'}))[0]).toBeGreaterThan(0)
+  expect(await read('cilium_controllers_failing')).toEqual([0])
+  await eventually(
+    async () => (await read('cilium_node_health_connectivity_status', {type: 'node', status: 'reachable'}))[0] === 1,
+  )
+})
+
 test('what changes in the mounted ConfigMap is taken over where that needs no restart, and named where it does', async () => {
   await makeNode()
   await node.start()

@@ -369,4 +369,13 @@ test('everything is counted', async () => {
   expect(text).toContain('cilium_reconciler_errors_total{reconciler="world",op="update"} 1\n')
   expect(text).toContain('cilium_reconciler_errors_current{reconciler="world"} 1\n')
   expect(text).toContain('cilium_reconciler_count_total{reconciler="world",op="prune"} 1\n')
+  expect(text).toContain('cilium_controllers_runs_total{status="success"} 2\n')
+  expect(text).toContain('cilium_controllers_runs_total{status="failure"} 1\n')
+  expect(text).toContain('cilium_controllers_runs_duration_seconds_count{status="failure"} 1\n')
+  expect(text).toContain('cilium_controllers_failing 1\n')
+
+  world.failing.clear()
+  table.upsert({id: 'a', value: 2})
+  await clock.advance(0)
+  expect(registry.render()).toContain('cilium_controllers_failing 0\n')
 })

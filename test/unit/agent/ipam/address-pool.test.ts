@@ -93,6 +93,7 @@ test('whatever is allocated and released, no address ever has two owners', () =>
           held.push(ip)
         } else if (held.length > 0) expect(addresses.release(held.splice(choice % held.length, 1)[0]!)).toBe(true)
         expect(addresses.used).toBe(held.length)
+        expect(addresses.allocations - addresses.releases).toBe(held.length)
       }
     }),
   )
